@@ -1,0 +1,17 @@
+"""tensorgrad: a batched autograd engine over NumPy arrays with numba kernels, checked against `microgrid`.
+
+>>> import tensorgrad as tg
+>>> from tensorgrad import nn, optim
+>>> model = nn.Sequential(nn.Dense(2, 16), nn.ReLU(), nn.Dense(16, 3), rng=0)
+>>> optimizer = optim.Adam(model.parameters(), lr=1e-2)
+"""
+
+from . import data, errors, nn, ops, optim
+from ._parameter import Parameter
+from ._tape import no_grad
+from ._tensor import Tensor, tensor
+from ._transforms import grad, value_and_grad
+from .check import check_op, compare, gradcheck
+from .training import History, accuracy, evaluate, fit, predict
+
+__version__ = "0.1.0"

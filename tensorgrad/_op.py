@@ -1,0 +1,235 @@
+"""An op is one record in one place: forward, backward, twin, samples, errors. All else follows from it.
+
+    @op(twin=np.tanh, backward=[lambda g, y, _x: tanh_backward(g, y)], samples=[sample((5, 3))])
+    def tanh(x, /):
+        return unary(kernels.tanh, x)
+
+Parameters before the slash are the inputs (arrays, Tensors or grids of Values), those after it are options. The function
+under the decorator computes on plain arrays. Calling the op computes on arrays, records on Tensors, and runs the twin on
+grids. `backward` has one rule per input, `(g, y, *inputs, **options) -> gradient of that input`, written with ops, so
+that it can itself be differentiated; a parameter whose name begins with "_" is one that the rule does not read. A rule
+may return a gradient of the broadcast shape: it is summed back centrally. None instead of a rule: not differentiable.
+
+A *fused* op computes the gradients of all its inputs in kernels of its own, `fused(needs, g, saved, *inputs, **options)`;
+for derivatives of derivatives its twin is run on Tensors. A *composed* op is written with other ops and needs neither.
+"""
+
+import functools
+import inspect
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import _tape
+from ._parameter import Parameter
+from ._registry import BY_NUMPY, OPS
+from ._samples import Bad, Sample, Tolerance, elementwise
+from ._tape import Node, mode
+from ._tensor import FLOATS, Tensor
+from .errors import DTypeError, EngineError
+
+_NUMBERS = (int, float)
+_MANY = 1 << 30  # the arity of an op that takes any number of inputs
+
+
+@dataclass(eq=False)
+class Op:
+    """One op; call it. Its fields are what the tests, the checker and the documentation read."""
+
+    forward: object
+    twin: object
+    backward: list = field(default_factory=list)
+    fused: object = None
+    constants: tuple = ()  # the inputs of a fused or composed op that have no gradient, by name
+    composed: bool = False
+    check: object = None  # raises on bad inputs; runs on both engines before anything is computed
+    samples: list[Sample] = field(default_factory=list)
+    errors: list[Bad] = field(default_factory=list)
+    tolerance: Tolerance = elementwise(4)
+    gradient_tolerance: Tolerance | None = None  # that of the value, unless said otherwise
+    numpy: tuple = ()
+    name: str = ""
+
+    def __post_init__(self):
+        self.name = self.name or self.forward.__name__
+        functools.update_wrapper(self, self.forward, updated=())
+        self.signature = inspect.signature(self.forward)
+        inputs = [p for p in self.signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)]
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in inputs)
+        self.arity = _MANY if self.variadic else len(inputs)
+        self.options = [n for n, p in self.signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self.differentiable = [
+            p.name not in self.constants and (self.fused is not None or self.composed or self._rule(i) is not None)
+            for i, p in enumerate(inputs)
+        ]
+        self._reads = [self.fused is not None or self._rule_reads(i) for i in range(len(inputs))]
+        OPS[self.name] = self
+        for function in self.numpy:
+            BY_NUMPY[function] = self
+
+    def _rule(self, i):
+        return self.backward[0] if self.variadic else self.backward[i] if i < len(self.backward) else None
+
+    def _rule_reads(self, i):
+        """Whether any rule reads input i: its parameter (after g and y) has a name without a leading underscore."""
+        names = [list(inspect.signature(rule).parameters)[2:] for rule in self.backward if rule is not None]
+        return self.variadic or any(i < len(n) and not n[i].startswith("_") for n in names)
+
+    def reads(self, i):
+        """Whether the backward reads the numbers of input i."""
+        return self._reads[0 if self.variadic else i]
+
+    # ---- forward --------------------------------------------------------------------------------------------------
+    def __call__(self, *args, **options):
+        if len(args) > self.arity:
+            args, options = self._bind(args, options)
+        if self.composed:
+            return self.forward(*args, **options)
+        inputs, arrays, dtype, needs, plain = [], [], None, False, False
+        for x, differentiable in zip(args, self.differentiable * len(args) if self.variadic else self.differentiable):
+            if type(x) is Parameter:
+                x = x.value
+            inputs.append(x)
+            if type(x) is Tensor:
+                array = x._array
+                arrays.append(array)
+                if differentiable:
+                    if dtype is None:
+                        dtype = array.dtype
+                    elif array.dtype is not dtype and array.dtype != dtype:
+                        raise self._mixed_dtypes(inputs)
+                    needs = needs or x.requires_grad
+            else:
+                plain = True
+                arrays.append(x)
+        if plain:
+            if any(_is_grid(x) for x in inputs):
+                return self._on_grids(inputs, options)
+            arrays = self._as_arrays(arrays, dtype)
+            if dtype is None and not any(type(x) is Tensor for x in inputs):
+                return self._compute(arrays, options)[0]
+        elif dtype is not None and dtype not in FLOATS:
+            arrays = self._as_arrays(arrays, None)
+        y, saved = self._compute(arrays, options)
+        if not (needs and mode.recording):
+            return Tensor(y)
+        node = Node(self, inputs, options, saved)
+        if mode.trace is not None:
+            mode.trace.recorded(node)
+        return Tensor(y, True, node)
+
+    def _compute(self, arrays, options):
+        """The output on plain arrays, and what the forward saved for the backward (the output itself if nothing else)."""
+        if self.check is not None:
+            self.check(*arrays, **options)
+        saved = self.forward(*arrays, **options)
+        y = saved[0] if type(saved) is tuple else saved
+        if mode.trace is not None:
+            mode.trace.forward(self, arrays, options, y)
+        return y, saved
+
+    def _bind(self, args, options):
+        """Options that were given by position, by name."""
+        extra = args[self.arity :]
+        if len(extra) > len(self.options):
+            raise TypeError(f"{self.name} takes {self.arity} inputs and {len(self.options)} options, got {len(args)} arguments")
+        return args[: self.arity], {**dict(zip(self.options, extra, strict=False)), **options}
+
+    def _mixed_dtypes(self, args):
+        kinds = ", ".join(str(x.dtype) for x in args if isinstance(x, Tensor))
+        return DTypeError(
+            f"{self.name}: the tensors have different dtypes ({kinds}); bring them to one with .astype(...), "
+            'or the whole model with model.astype("float64")'
+        )
+
+    def _as_arrays(self, arrays, dtype):
+        """Plain arrays, lists and numbers take the dtype of the tensors; without any, NumPy's rules hold."""
+        kinds = self.differentiable * len(arrays) if self.variadic else self.differentiable
+        if dtype is None:
+            found = [np.asarray(a).dtype for a, k in zip(arrays, kinds, strict=True) if k and type(a) not in _NUMBERS]
+            dtype = np.result_type(*found) if found else np.dtype(np.float64)
+        if dtype not in FLOATS:
+            if dtype.kind not in "iub":
+                raise DTypeError(f"{self.name}: dtype {dtype} is not supported; use float32 or float64")
+            dtype = np.dtype(np.float64)
+        result = []
+        for a, differentiable in zip(arrays, kinds, strict=True):
+            if type(a) is not np.ndarray or (differentiable and a.dtype is not dtype):
+                a = np.asarray(a)
+                if differentiable and a.dtype != dtype:
+                    if a.dtype.kind not in "fiub":
+                        raise DTypeError(f"{self.name}: expected numbers, got dtype {a.dtype}")
+                    a = a.astype(dtype)
+            result.append(a)
+        return result
+
+    def _on_grids(self, args, options):
+        from microgrid._grid import lift
+
+        if any(type(x) is Tensor for x in args):
+            raise EngineError(
+                f"{self.name}: a Tensor and a grid of Values cannot be mixed; "
+                'bring the whole model to one engine with model.to("scalar") or model.to("tensor")'
+            )
+        args = tuple(np.asarray(x) if type(x) not in _NUMBERS else x for x in args)
+        if self.check is not None:
+            self.check(*(np.asarray(x) for x in args), **options)
+        y = lift(self.twin(*args, **options))
+        return y[()] if isinstance(y, np.ndarray) and not y.ndim else y
+
+    # ---- backward -------------------------------------------------------------------------------------------------
+    def pull(self, node, g, recorded):
+        """(input, gradient) for each input of the node that requires a gradient."""
+        needs = [type(x) is Tensor and x.requires_grad for x in node.inputs]
+        if recorded:
+            return self._pull_recorded(node, g, needs)
+        arrays = [x._array if type(x) is Tensor else x for x in node.inputs]
+        if self.fused is not None:
+            grads = self.fused(needs, g, node.saved, *arrays, **node.options)
+            pulled = [(x, gx) for x, gx, need in zip(node.inputs, grads, needs, strict=True) if need]
+        else:
+            pulled = [
+                (x, rule(g, node.saved, *arrays, **node.options))
+                for x, rule, need in zip(node.inputs, self.rules(len(arrays)), needs, strict=True)
+                if need
+            ]
+        if mode.trace is not None:
+            mode.trace.pulled(node, g, pulled)
+        return pulled
+
+    def rules(self, count):
+        """One rule per input; a variadic op has one rule that is told which input it is asked for."""
+        if not self.variadic:
+            return self.backward
+        return [functools.partial(self.backward[0], i) for i in range(count)]
+
+    def _pull_recorded(self, node, g, needs):
+        if self.fused is None:
+            y = Tensor(node.saved, True, node)
+            return [
+                (x, rule(g, y, *node.inputs, **node.options))
+                for x, rule, need in zip(node.inputs, self.rules(len(needs)), needs, strict=True)
+                if need
+            ]
+        copies = [OPS["positive"](x) if need else x for x, need in zip(node.inputs, needs, strict=True)]
+        y = self.twin(*copies, **node.options)
+        wanted = [x for x, need in zip(copies, needs, strict=True) if need]
+        return list(zip([x for x, n in zip(node.inputs, needs, strict=True) if n], _tape.gradients(y, g, wanted), strict=True))
+
+    def __repr__(self):
+        return f"<op {self.name}{self.signature}>"
+
+    def __get__(self, instance, owner=None):  # an op stored on a class is not a method
+        return self
+
+
+def _is_grid(x):
+    """Whether x is a grid of Values (an object array) or a bare Value: without importing microgrid for it."""
+    if type(x) is np.ndarray:
+        return x.dtype.char == "O"
+    return type(x) not in _NUMBERS and type(x).__module__ == "microgrid.value"
+
+
+def op(**record):
+    """Declare an op; see the module's docstring. Returns the op, which is called like the function under it."""
+    return lambda forward: Op(forward, **record)

@@ -1,0 +1,116 @@
+"""Parameter: the numbers that training changes, on either engine."""
+
+import numpy as np
+
+from ._registry import Operators
+from ._tensor import FLOATS, Tensor
+from .errors import ShapeError
+
+
+class Parameter(Operators):
+    """A weight of a layer. `.data` and `.grad` are number arrays on both engines; ops compute with `.value`.
+
+    `.value` is a leaf Tensor (tensor engine) or a NumPy grid of microgrid Values (scalar engine).
+
+    >>> p = Parameter(np.zeros((2, 3), np.float32))
+    >>> p
+    Parameter(shape=(2, 3), dtype=float32)
+    """
+
+    __slots__ = ("value", "_requires_grad")
+
+    def __init__(self, data, requires_grad=True):
+        if isinstance(data, np.ndarray) and data.dtype == object:
+            self.value = data
+        else:
+            array = np.array(data, dtype=None if np.asarray(data).dtype in FLOATS else np.float32, order="C")
+            self.value = Tensor(array, requires_grad)
+        self._requires_grad = requires_grad
+
+    @property
+    def engine(self):
+        """ "tensor" or "scalar"."""
+        return "tensor" if type(self.value) is Tensor else "scalar"
+
+    @property
+    def data(self):
+        """The numbers. Assigning copies into the memory that the parameter keeps for life."""
+        if type(self.value) is Tensor:
+            return self.value._array
+        from microgrid import values
+
+        return values(self.value)
+
+    @data.setter
+    def data(self, new):
+        new = np.asarray(new)
+        if new.shape != self.shape:
+            raise ShapeError(f"a parameter of shape {self.shape} cannot take numbers of shape {new.shape}")
+        if type(self.value) is Tensor:
+            self.value[...] = new
+        else:
+            for value, x in zip(self.value.flat, new.flat, strict=True):
+                value.data = x.item() if isinstance(x, np.generic) else x
+
+    @property
+    def grad(self):
+        """The gradient, an array of the parameter's shape, or None before a backward reached it."""
+        if type(self.value) is Tensor:
+            return self.value.grad
+        from microgrid import grads
+
+        reached = self._requires_grad and any(v.grad is not None for v in self.value.flat)
+        return grads(self.value) if reached else None
+
+    @grad.setter
+    def grad(self, new):
+        if new is not None and np.shape(new) != self.shape:
+            raise ShapeError(f"a parameter of shape {self.shape} cannot take a gradient of shape {np.shape(new)}")
+        if type(self.value) is Tensor:
+            self.value.grad = None if new is None else np.array(new, dtype=self.dtype, order="C")
+        else:
+            numbers = [None] * self.size if new is None else np.asarray(new).flat
+            for value, g in zip(self.value.flat, numbers, strict=True):
+                value.grad = g.item() if isinstance(g, np.generic) else g
+
+    @property
+    def requires_grad(self):
+        """False freezes the parameter: no gradient is computed, and optimizers leave it alone."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, on):
+        self._requires_grad = bool(on)
+        if type(self.value) is Tensor:
+            self.value.requires_grad = bool(on)
+        if not on:
+            self.grad = None
+
+    shape = property(lambda self: self.value.shape, doc="The lengths of the axes.")
+    ndim = property(lambda self: len(self.value.shape), doc="The number of axes.")
+    size = property(lambda self: int(np.prod(self.value.shape)), doc="The number of elements.")
+
+    @property
+    def dtype(self):
+        """float32 or float64; the scalar engine's numbers are Python floats, which are float64."""
+        return self.value.dtype if type(self.value) is Tensor else self.data.dtype
+
+    @property
+    def T(self):
+        from ._registry import OPS
+
+        return OPS["transpose"](self)
+
+    def numpy(self):
+        """The numbers as a read-only array."""
+        view = np.asarray(self.data).view()
+        view.flags.writeable = False
+        return view
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __repr__(self):
+        frozen = "" if self._requires_grad else ", frozen"
+        engine = ", engine='scalar'" if self.engine == "scalar" else ""
+        return f"Parameter(shape={self.shape}, dtype={self.dtype}{engine}{frozen})"

@@ -1,0 +1,102 @@
+"""Every op by name. It stands below Tensor and the ops, so that neither has to import the other."""
+
+from .errors import choose
+
+OPS: dict = {}
+BY_NUMPY: dict = {}  # NumPy's function or ufunc -> the op that takes its place on Tensors
+
+
+def find(name):
+    """The op of that name, or an OptionError that names the nearest one."""
+    return choose("ops", "op", name, OPS)
+
+
+class Operators:
+    """Python's operators and NumPy's protocols, for whatever ops accept: Tensor and Parameter share them."""
+
+    __slots__ = ()
+
+    def __add__(self, other):
+        return OPS["add"](self, other)
+
+    def __radd__(self, other):
+        return OPS["add"](other, self)
+
+    def __sub__(self, other):
+        return OPS["subtract"](self, other)
+
+    def __rsub__(self, other):
+        return OPS["subtract"](other, self)
+
+    def __mul__(self, other):
+        return OPS["multiply"](self, other)
+
+    def __rmul__(self, other):
+        return OPS["multiply"](other, self)
+
+    def __truediv__(self, other):
+        return OPS["divide"](self, other)
+
+    def __rtruediv__(self, other):
+        return OPS["divide"](other, self)
+
+    def __pow__(self, other):
+        return OPS["power"](self, other)
+
+    def __rpow__(self, other):
+        return OPS["power"](other, self)
+
+    def __matmul__(self, other):
+        return OPS["matmul"](self, other)
+
+    def __rmatmul__(self, other):
+        return OPS["matmul"](other, self)
+
+    def __neg__(self):
+        return OPS["negative"](self)
+
+    def __pos__(self):
+        return OPS["positive"](self)
+
+    def __abs__(self):
+        return OPS["abs"](self)
+
+    def __getitem__(self, index):
+        return OPS["getitem"](self, index)
+
+    def __lt__(self, other):
+        return OPS["less"](self, other)
+
+    def __le__(self, other):
+        return OPS["less_equal"](self, other)
+
+    def __gt__(self, other):
+        return OPS["greater"](self, other)
+
+    def __ge__(self, other):
+        return OPS["greater_equal"](self, other)
+
+    def __eq__(self, other):
+        return OPS["equal"](self, other)
+
+    def __ne__(self, other):
+        return OPS["not_equal"](self, other)
+
+    __hash__ = object.__hash__  # a tensor is a key by identity, as two equal tensors stay two nodes
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        op = BY_NUMPY.get(ufunc)
+        if op is None or method != "__call__" or options:
+            how = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
+            how += f" with {', '.join(options)}=" if options else ""
+            raise TypeError(f"{how} has no gradient here; take plain numbers with .numpy(), or use an op of tensorgrad.ops")
+        return op(*inputs)
+
+    def __array_function__(self, function, types, args, options):
+        op = BY_NUMPY.get(function)
+        if op is None:
+            raise TypeError(
+                f"np.{function.__name__} has no gradient here; take plain numbers with .numpy(), "
+                "or use an op of tensorgrad.ops"
+            )
+        return op(*args, **options)

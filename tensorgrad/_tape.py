@@ -1,0 +1,167 @@
+"""The tape: what a recorded op leaves behind, and the walk back over it.
+
+A node is numbered when it is made, so the reverse of the numbers is an order in which every node comes after all that
+used its output: a heap of the pending nodes is the whole of the scheduling. Nodes know their inputs and nothing knows
+its users: there are no cycles, and a graph is freed by reference counting.
+"""
+
+import itertools
+import threading
+from heapq import heappop, heappush
+
+import numpy as np
+
+from .errors import GraphError, ShapeError
+
+_numbers = itertools.count()
+
+
+class _Mode(threading.local):
+    recording = True  # ops on tensors that require gradients leave nodes
+    trace = None  # a check.Trace while one is watching every op and its gradients
+
+
+mode = _Mode()
+
+
+class no_grad:
+    """Record nothing inside the `with` block (or the decorated function): results require no gradient.
+
+    >>> import tensorgrad as tg
+    >>> x = tg.tensor(2.0, requires_grad=True)
+    >>> with tg.no_grad():
+    ...     print((x * x).requires_grad)
+    False
+    """
+
+    def __enter__(self):
+        self.outer, mode.recording = mode.recording, False
+
+    def __exit__(self, *_):
+        mode.recording = self.outer
+
+    def __call__(self, function):
+        from functools import wraps
+
+        @wraps(function)
+        def wrapped(*args, **kwargs):
+            with no_grad():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class Node:
+    """One recorded call of an op: its inputs, its options, and what its forward saved for the backward."""
+
+    __slots__ = ("op", "inputs", "options", "saved", "number", "versions")
+
+    def __init__(self, op, inputs, options, saved):
+        self.op, self.inputs, self.options, self.saved = op, inputs, options, saved
+        self.number = next(_numbers)
+        self.versions = [getattr(x, "_version", None) for x in inputs]
+
+    def check(self):
+        """Raise GraphError if the graph was freed, or an input that the backward reads was changed since."""
+        if self.inputs is None:
+            raise GraphError(
+                f"backward: the graph of {self.op.name!r} was freed by an earlier backward; "
+                "pass retain_graph=True to that one to go through it again"
+            )
+        for i, (x, version) in enumerate(zip(self.inputs, self.versions)):  # noqa: B905
+            if version is not None and x._version != version and self.op.reads(i):
+                raise GraphError(
+                    f"backward of {self.op.name!r}: input {i} of shape {x.shape} was changed in place after it was "
+                    "used; change it after backward, or use a copy"
+                )
+
+
+def backward(root, g, retain_graph):
+    """Add to the `.grad` of every leaf; see Tensor.backward."""
+    if not root.requires_grad:
+        raise GraphError(
+            "backward: nothing was recorded, as no tensor in this calculation has requires_grad=True "
+            "(or it ran under tg.no_grad())"
+        )
+    array = root._array
+    if g is None:
+        if array.size != 1:
+            raise ShapeError(
+                f"backward: the tensor has shape {array.shape}; only a scalar has a default gradient: "
+                "reduce it with .sum() or .mean(), or pass g="
+            )
+        g = np.ones(array.shape, dtype=array.dtype)
+    else:
+        g = np.array(getattr(g, "_array", g), dtype=array.dtype)
+        if g.shape != array.shape:
+            raise ShapeError(f"backward: g has shape {g.shape}, the tensor has {array.shape}; they must be equal")
+    own = set()  # gradients that some leaf holds already: two leaves never share one array
+
+    def leaf(x, gx):
+        if x.grad is not None:
+            x.grad = x.grad + gx
+        else:
+            fresh = gx.base is None and gx is not g and id(gx) not in own
+            x.grad = gx if fresh else gx.copy()
+            own.add(id(x.grad))
+
+    if root._node is None:
+        leaf(root, g)
+    else:
+        _walk({root._node: g}, leaf, free=not retain_graph)
+
+
+def gradients(root, g, wanted):
+    """Gradients of root with respect to the `wanted` tensors (each the result of an op), as Tensors or None.
+
+    The walk itself is recorded, so that its results can be differentiated again.
+    """
+    pending = {root._node: g}
+    results = {x._node: None for x in wanted}
+    for x in wanted:
+        if x._node is root._node:
+            results[x._node] = pending.pop(x._node, results[x._node])
+    _walk(pending, None, free=False, recorded=True, stop=results)
+    return [results[x._node] for x in wanted]
+
+
+def _walk(pending, leaf, free, recorded=False, stop=()):
+    """Take the pending nodes in reverse order of making; hand gradients on to inputs, and to `leaf` for leaves."""
+    oldest = min(node.number for node in stop) if stop else -1
+    heap = [(-node.number, node) for node in pending]
+    while heap:
+        _, node = heappop(heap)
+        g = pending.pop(node)
+        node.check()
+        for x, gx in node.op.pull(node, g, recorded):
+            if gx.shape != x.shape:
+                gx = unbroadcast(gx, x.shape)
+            parent = x._node
+            if parent is None:
+                if leaf is not None:
+                    leaf(x, gx)
+            elif parent in stop:
+                stop[parent] = gx if stop[parent] is None else stop[parent] + gx
+            elif parent.number > oldest:
+                if parent in pending:
+                    pending[parent] = accumulate(pending[parent], gx)
+                else:
+                    pending[parent] = gx
+                    heappush(heap, (-parent.number, parent))
+        if free:
+            node.inputs = node.saved = None
+
+
+def accumulate(total, g):
+    """The sum of two gradients of one tensor that was used twice."""
+    return total + g
+
+
+def unbroadcast(g, shape):
+    """Sum a gradient over the axes that broadcasting added or stretched: the one place where this happens."""
+    from ._registry import OPS
+
+    extra = g.ndim - len(shape)
+    stretched = tuple(i for i in range(extra, g.ndim) if shape[i - extra] == 1 and g.shape[i] != 1)
+    axes = tuple(range(extra)) + stretched
+    return OPS["reshape"](OPS["sum"](g, axes), shape)

@@ -1,0 +1,46 @@
+"""Data as training takes it: checked, in the model's dtype, in batches."""
+
+import numpy as np
+
+from ..errors import DataError
+
+
+def checked(data, dtype, what="data"):
+    """(X, y) as arrays that can be trained on; floats in the model's dtype.
+
+    Raises DataError for anything that is not a pair of equally long, non-empty arrays of finite numbers.
+    """
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise DataError(f"{what}: expected a pair (X, y), got {type(data).__name__}")
+    X, y = (_numbers(a, dtype, f"{what}: {name}") for a, name in zip(data, ("X", "y"), strict=True))
+    if len(X) != len(y):
+        raise DataError(f"{what}: X has {len(X)} rows and y has {len(y)}; they must be equally many")
+    return X, y
+
+
+def _numbers(a, dtype, name):
+    a = np.asarray(a.numpy() if hasattr(a, "numpy") else a)
+    if a.dtype.kind not in "fiub":
+        raise DataError(f"{name} has dtype {a.dtype}; expected numbers")
+    if a.ndim == 0 or len(a) == 0:
+        raise DataError(f"{name} is empty, shape {a.shape}; expected at least one row")
+    if a.dtype.kind != "f":
+        return a
+    if not np.isfinite(a).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(a))[0])
+        raise DataError(f"{name} has {a[where]} at index {where}; remove or fill such rows before training")
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(a, dtype)
+    if not np.isfinite(cast).all():
+        raise DataError(f"{name} has numbers too large for {np.dtype(dtype)}, up to {np.abs(a).max():.3g}; scale the data")
+    return cast
+
+
+def batches(count, size, rng=None):
+    """Index arrays that cover range(count) in batches of `size` (the last may be smaller), shuffled if rng is given.
+
+    >>> [b.tolist() for b in batches(5, 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    order = np.arange(count) if rng is None else rng.permutation(count)
+    return [order[i : i + size] for i in range(0, count, size)]

@@ -1,0 +1,212 @@
+"""One decorator owns compiling and caching: `@kernel("x[m,k] w[k,n] out[m,n]")` over a numba body.
+
+The declaration names every buffer and its extents. From it follow the check of a call (`TENSORGRAD_CHECK=1` verifies
+each one) and what a picture or a table says of it. A kernel takes C-contiguous arrays, writes the buffers it is
+declared to write, and never raises: what can be wrong is checked by the op that calls it.
+
+Compiled code is kept in a folder of our own, keyed by a hash of all kernel sources and of the versions that shape the
+machine code. numba's own cache re-uses stale code when a function in another file changed, and raises on a truncated
+file; here every entry carries a checksum, and any trouble with the cache means compiling again. Where nothing can be
+written, code is compiled in memory.
+"""
+
+import functools
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import caching
+from platformdirs import user_cache_dir
+
+# NaN and infinity must survive, so not "nnan" and not "ninf"; sums may be reordered and products fused.
+FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+CHECK = os.environ.get("TENSORGRAD_CHECK", "") not in ("", "0")
+
+
+@functools.cache
+def _source_hash():
+    """A hash of every kernel source and of the versions that decide the machine code."""
+    parts = [numba.__version__, llvmlite.__version__, np.__version__, sys.version]
+    parts += [p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def cache_folder():
+    """The folder that compiled kernels are kept in, or None where nothing can be written.
+
+    `TENSORGRAD_CACHE_DIR` chooses another place than the user's cache folder.
+    """
+    root = os.environ.get("TENSORGRAD_CACHE_DIR") or user_cache_dir("tensorgrad", appauthor=False)
+    folder = Path(root) / _source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        # A folder that can only be read may still hold code that was compiled earlier.
+        return folder if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK) else None
+    return folder
+
+
+class _Locator:
+    """Tells numba's cache where a function is kept and how fresh it is."""
+
+    def __init__(self, function):
+        code = function.__code__
+        self._py_file = code.co_filename  # numba names it in a warning
+        self._disambiguator = hashlib.sha256(f"{code.co_filename}:{code.co_firstlineno}".encode()).hexdigest()[:8]
+
+    def get_cache_path(self):
+        return str(cache_folder())
+
+    def ensure_cache_path(self):
+        pass
+
+    def get_source_stamp(self):
+        return _source_hash()
+
+    def get_disambiguator(self):
+        return self._disambiguator
+
+    @classmethod
+    def from_function(cls, function, _file):
+        return cls(function)
+
+
+class _Entries(caching.CompileResultCacheImpl):
+    _locator_classes = (_Locator,)
+
+
+class _Files(caching.IndexDataCacheFile):
+    """numba's index and data files, each data file behind a checksum of its content."""
+
+    def _save_data(self, name, data):
+        data = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(hashlib.sha256(data).digest() + data)
+
+    def _load_data(self, name):
+        stored = Path(self._data_path(name)).read_bytes()
+        digest, data = stored[:32], stored[32:]
+        if hashlib.sha256(data).digest() != digest:
+            raise OSError("damaged cache file")  # numba then compiles again
+        return caching.pickle.loads(data)
+
+
+class _Cache(caching.FunctionCache):
+    """numba's function cache, for which any trouble means: compile again, and say so once."""
+
+    _impl_class = _Entries
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, sig, target_context):
+        try:
+            found = super().load_overload(sig, target_context)
+        except Exception:  # a damaged index can fail in any way that unpickling can
+            found = None
+        if found is None:
+            _say_compiling()
+        return found
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Exception:
+            self._replace(sig, data)
+
+    def _replace(self, sig, data):
+        """Drop a damaged index and save afresh; a folder that cannot be written is left alone."""
+        try:
+            os.unlink(self._cache_file._index_path)
+            super().save_overload(sig, data)
+        except Exception:
+            pass
+
+
+@functools.cache
+def _say_compiling():
+    """Tell, once a process, why the first call takes seconds."""
+    if os.environ.get("TENSORGRAD_QUIET", "") in ("", "0"):
+        where = cache_folder()
+        kept = f"kept in {where}" if where and os.access(where, os.W_OK) else "no folder can be written: kept in memory"
+        print(f"tensorgrad: compiling kernels for this machine, some seconds, once ({kept})", file=sys.stderr, flush=True)
+
+
+def jit(function=None, *, fastmath=FASTMATH):
+    """Compile a function on its first call; for the helpers that kernels are made of."""
+    if function is None:
+        return functools.partial(jit, fastmath=fastmath)
+    dispatcher = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
+    if cache_folder() is not None:
+        dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+class Kernel:
+    """A numba body with declared buffers; call it on arrays.
+
+    >>> from tensorgrad import kernels
+    >>> kernels.relu
+    <kernel relu: x[n] out[n]>
+    """
+
+    registry: dict[str, "Kernel"] = {}
+    log = None  # a list while calls are being logged: see `logging`
+
+    def __init__(self, body, declaration):
+        self.name, self.declaration, self.__doc__ = body.__name__, declaration, body.__doc__
+        self.body = jit(body)
+        self.buffers = [
+            (name, kind, extents.split(","))
+            for name, kind, extents in re.findall(r"(\w+)(:\w)?\[([\w,]+)\]", declaration)
+        ]
+        Kernel.registry[self.name] = self
+
+    def __call__(self, *arrays):
+        if CHECK:
+            self.check(arrays)
+        self.body(*arrays)
+        if Kernel.log is not None:
+            Kernel.log.append((self, arrays))
+
+    def check(self, arrays):
+        """Raise AssertionError unless the arrays fit the declaration: count, dtype, layout and every extent."""
+        kinds = {":i": "i", ":b": "b", ":d": "f"}
+        sizes: dict[str, int] = {}
+        assert len(arrays) == len(self.buffers), f"{self.name}: {len(arrays)} buffers for {self.declaration}"
+        for (name, kind, extents), a in zip(self.buffers, arrays, strict=True):
+            where = f"{self.name}: {name}{list(a.shape)} {a.dtype}"
+            assert a.flags.c_contiguous and a.flags.aligned, f"{where} is not C-contiguous"
+            assert a.dtype.kind == kinds.get(kind, "f") and a.dtype.itemsize in (1, 4, 8), where
+            assert a.ndim == len(extents), f"{where} does not fit {self.declaration}"
+            for extent, n in zip(extents, a.shape, strict=True):
+                expected = int(extent) if extent.isdigit() else sizes.setdefault(extent, n)
+                assert n == expected, f"{where}: {extent} is {n}, expected {expected}"
+
+    def __repr__(self):
+        return f"<kernel {self.name}: {self.declaration}>"
+
+
+class logging:
+    """Collect `(kernel, arrays)` of every kernel call inside a `with` block."""
+
+    def __enter__(self):
+        self.outer, Kernel.log = Kernel.log, []
+        return Kernel.log
+
+    def __exit__(self, *_):
+        Kernel.log = self.outer
+
+
+def kernel(declaration):
+    """Declare a kernel: its buffers with their extents, over a numba body."""
+    return lambda body: Kernel(body, declaration)

@@ -1,0 +1,34 @@
+"""Optimizer updates, in place: everything that happens to one parameter, in one pass over it.
+
+p, g and the state are flat; `hyper` holds the numbers that may change between steps, read at run time.
+"""
+
+import math
+
+from ._compile import kernel
+
+
+@kernel("p[n] g[n] velocity[n] hyper:d[4]")
+def sgd(p, g, velocity, hyper):
+    """hyper = lr, momentum, weight_decay, step (1 for the first)."""
+    real = p.dtype.type
+    lr, momentum, decay = real(hyper[0]), real(hyper[1]), real(hyper[2])
+    for i in range(p.size):
+        d = g[i] + decay * p[i]
+        velocity[i] = momentum * velocity[i] + d
+        p[i] -= lr * velocity[i]
+
+
+@kernel("p[n] g[n] m[n] v[n] hyper:d[6]")
+def adam(p, g, m, v, hyper):
+    """hyper = lr, beta1, beta2, eps, weight_decay, step (1 for the first)."""
+    real = p.dtype.type
+    b1, b2, eps, decay = real(hyper[1]), real(hyper[2]), real(hyper[3]), real(hyper[4])
+    one = real(1)
+    size = real(hyper[0] / (1 - hyper[1] ** hyper[5]))
+    root = real(1 / math.sqrt(1 - hyper[2] ** hyper[5]))
+    for i in range(p.size):
+        d = g[i] + decay * p[i]
+        m[i] = b1 * m[i] + (one - b1) * d
+        v[i] = b2 * v[i] + (one - b2) * d * d
+        p[i] -= size * m[i] / (math.sqrt(v[i]) * root + eps)

@@ -1,0 +1,64 @@
+"""The dense (fully connected) layer."""
+
+import numpy as np
+
+from .. import ops
+from .._parameter import Parameter
+from ..errors import OptionError, ShapeError, choose
+from .module import Module
+
+
+def he_normal(rng, fan_in, fan_out):
+    """Normal with variance 2 / fan_in: keeps the size of signals through ReLU layers (He et al. 2015, equation 10)."""
+    return rng.normal(size=(fan_in, fan_out)) * np.sqrt(2 / max(fan_in, 1))
+
+
+def glorot_uniform(rng, fan_in, fan_out):
+    """Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010, equation 16)."""
+    return rng.uniform(-1, 1, size=(fan_in, fan_out)) * np.sqrt(6 / max(fan_in + fan_out, 1))
+
+
+INITIALISERS = {"he_normal": he_normal, "glorot_uniform": glorot_uniform}
+
+
+class Dense(Module):
+    """y = x @ weight + bias: (..., in_features) -> (..., out_features).
+
+    weight is (in_features, out_features), drawn by `init` ("he_normal" or "glorot_uniform") from `rng` (a seed, a
+    Generator, or None for fresh entropy); bias (out_features,) starts at 0, and `bias=False` leaves it out.
+    Raises ShapeError for an input whose last axis is not in_features.
+
+    >>> layer = Dense(2, 3, rng=0)
+    >>> layer(np.zeros((5, 2), np.float32)).shape
+    (5, 3)
+    """
+
+    def __init__(self, in_features, out_features, bias=True, init="he_normal", rng=None, dtype="float32"):
+        for name, n in (("in_features", in_features), ("out_features", out_features)):
+            if not isinstance(n, int | np.integer) or n < 1:
+                raise OptionError(f"Dense: {name} must be a positive whole number, got {n!r}")
+        choose("Dense", "dtype", str(np.dtype(dtype)), {"float32": 0, "float64": 0})
+        self.in_features, self.out_features = int(in_features), int(out_features)
+        self._initialise = choose("Dense", "init", init, INITIALISERS)
+        self.weight = Parameter(np.zeros((self.in_features, self.out_features), dtype=dtype))
+        self.bias = Parameter(np.zeros(self.out_features, dtype=dtype)) if bias else None
+        self.reset_parameters(np.random.default_rng(rng))
+
+    def reset_parameters(self, rng):
+        self.weight.data = self._initialise(rng, self.in_features, self.out_features)
+        if self.bias is not None:
+            self.bias.data = np.zeros(self.out_features, dtype=self.bias.dtype)
+
+    def forward(self, x, activation=None):
+        shape = x.shape if hasattr(x, "shape") else np.shape(x)
+        if not shape or shape[-1] != self.in_features:
+            raise ShapeError(
+                f"Dense({self.in_features}, {self.out_features}): expected input of shape (..., {self.in_features}), "
+                f"got {shape}"
+            )
+        if self.bias is None:
+            return ops.matmul(x, self.weight)
+        return ops.dense(x, self.weight, self.bias, activation=activation)
+
+    def __repr__(self):
+        return f"Dense({self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'})"

@@ -1,0 +1,156 @@
+"""Module: what all layers, models and losses are made of."""
+
+import copy
+
+import numpy as np
+
+from .._parameter import Parameter
+from .._tape import mode
+from ..errors import EngineError, OptionError, ShapeError, choose
+
+
+class Module:
+    """A part of a model: Parameters and other Modules as attributes (or in lists), and a `forward`.
+
+    >>> import tensorgrad as tg
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         self.factor = tg.Parameter([2.0])
+    ...
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> Scale()(np.ones((1, 2), np.float32))
+    tensor([[2., 2.]], op='multiply')
+    """
+
+    training = True
+
+    def forward(self, x):
+        raise NotImplementedError(f"{type(self).__name__} has no forward(self, x)")
+
+    def __call__(self, *args, **kwargs):
+        if mode.trace is None:
+            return self.forward(*args, **kwargs)
+        with mode.trace.inside(self):
+            return self.forward(*args, **kwargs)
+
+    # ---- structure ------------------------------------------------------------------------------------------------
+    def children(self):
+        """(name, module) of the modules directly inside; those in a list are named by its name and their index."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list | tuple):
+                yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
+
+    def named_modules(self, prefix=""):
+        """(path, module) of this module (path "") and of all inside it, depth first."""
+        yield prefix, self
+        for name, module in self.children():
+            yield from module.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_parameters(self):
+        """(path, Parameter) of all parameters; one that is used in several places comes once."""
+        seen = set()
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{name}" if path else name, value
+
+    def parameters(self):
+        """All parameters, as a list."""
+        return [p for _, p in self.named_parameters()]
+
+    @property
+    def engine(self):
+        """ "tensor" or "scalar"; a model without parameters is on the tensor engine."""
+        engines = {p.engine for p in self.parameters()}
+        if len(engines) > 1:
+            raise EngineError(
+                f"{type(self).__name__}: parts of the model are on different engines; use model.to(...) on the whole"
+            )
+        return engines.pop() if engines else "tensor"
+
+    @property
+    def dtype(self):
+        """The dtype of the first parameter; float32 where there is none."""
+        return next((p.dtype for p in self.parameters()), np.dtype(np.float32))
+
+    # ---- state ----------------------------------------------------------------------------------------------------
+    def train(self, on=True):
+        """Switch the whole model to training (or, with False, to evaluation); returns it."""
+        for _, module in self.named_modules():
+            module.training = on
+        return self
+
+    def eval(self):
+        """Switch the whole model to evaluation; returns it."""
+        return self.train(False)
+
+    def zero_grad(self):
+        """Forget all gradients."""
+        for p in self.parameters():
+            p.grad = None
+
+    def reset(self, seed):
+        """Draw all initial weights anew, in order, from one generator: the same seed gives the same model."""
+        rng = np.random.default_rng(seed)
+        for _, module in self.named_modules():
+            module.reset_parameters(rng)
+        return self
+
+    def reset_parameters(self, rng):
+        """Draw this module's own weights; layers with weights override it."""
+
+    def state_dict(self):
+        """A copy of every parameter's numbers, by path."""
+        return {name: np.array(p.data) for name, p in self.named_parameters()}
+
+    def load_state_dict(self, state):
+        """Copy numbers into the parameters; nothing changes unless every name and shape fits."""
+        mine = dict(self.named_parameters())
+        problems = [f"missing {n}" for n in mine if n not in state] + [f"unknown {n}" for n in state if n not in mine]
+        problems += [
+            f"{n} has shape {np.shape(state[n])}, expected {p.shape}"
+            for n, p in mine.items()
+            if n in state and np.shape(state[n]) != p.shape
+        ]
+        if problems:
+            raise ShapeError(f"load_state_dict of {type(self).__name__}: " + "; ".join(problems))
+        for name, p in mine.items():
+            p.data = state[name]
+        return self
+
+    # ---- conversion -----------------------------------------------------------------------------------------------
+    def to(self, engine, number=float):
+        """A copy of the model on the other engine: "scalar" (microgrid Values) or "tensor".
+
+        number is the number type of the scalar engine: float, fractions.Fraction or an mpmath context's mpf.
+        Coming back from Values gives float64.
+        """
+        choose("to", "engine", engine, {"scalar": 0, "tensor": 0})
+
+        def convert(p):
+            if engine == "tensor":
+                return Parameter(np.array(p.data, p.dtype if p.dtype != object else np.float64), p.requires_grad)
+            from microgrid import grid
+
+            return Parameter(np.asarray(grid(p.data, number=number)), p.requires_grad)
+
+        return self._copy(convert)
+
+    def astype(self, dtype):
+        """A copy of the model in "float32" or "float64", on the tensor engine."""
+        if str(np.dtype(dtype)) not in ("float32", "float64"):
+            raise OptionError(f"astype: a model is float32 or float64, not {np.dtype(dtype)}")
+        if self.engine == "scalar":
+            raise EngineError('astype: the scalar engine computes with Python numbers; use model.to("tensor") first')
+        return self._copy(lambda p: Parameter(p.data.astype(dtype), p.requires_grad))
+
+    def _copy(self, convert):
+        """A deep copy in which every Parameter is converted, each once, so that shared ones stay shared."""
+        return copy.deepcopy(self, {id(p): convert(p) for p in self.parameters()})
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"

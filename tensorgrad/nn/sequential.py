@@ -1,0 +1,67 @@
+"""Sequential: layers one after another."""
+
+from ..errors import OptionError
+from .activations import ReLU
+from .dense import Dense
+from .module import Module
+
+
+class Sequential(Module):
+    """A model that feeds each layer's output to the next.
+
+    rng (a seed or a numpy Generator) draws the weights of all layers; without it each layer has drawn its own.
+
+    >>> model = Sequential(Dense(2, 16), ReLU(), Dense(16, 3), rng=0)
+    >>> model
+    Sequential(
+      (0) Dense(2, 16)
+      (1) ReLU()
+      (2) Dense(16, 3)
+    )
+    """
+
+    def __init__(self, *layers, rng=None):
+        self.layers = []
+        for layer in layers:
+            self.add(layer)
+        if rng is not None:
+            self.reset(rng)
+
+    def add(self, layer):
+        """Append a layer; returns the model, so that calls chain."""
+        if not isinstance(layer, Module):
+            hint = "; call the class: " + layer.__name__ + "(...)" if isinstance(layer, type) else ""
+            raise OptionError(f"Sequential: expected a layer (nn.Module), got {layer!r}{hint}")
+        self.layers.append(layer)
+        return self
+
+    def children(self):
+        yield from ((str(i), layer) for i, layer in enumerate(self.layers))
+
+    def forward(self, x):
+        layers = iter(self.layers)
+        layer = next(layers, None)
+        while layer is not None:
+            following = next(layers, None)
+            if type(layer) is Dense and type(following) is ReLU and layer.bias is not None:
+                x = layer(x, activation="relu")  # one kernel, one pass over the output
+                following = next(layers, None)
+            else:
+                x = layer(x)
+            layer = following
+        return x
+
+    def __len__(self):
+        return len(self.layers)
+
+    def __getitem__(self, i):
+        return self.layers[i]
+
+    def __iter__(self):
+        return iter(self.layers)
+
+    def __repr__(self):
+        inside = "".join(f"\n  ({i}) {layer!r}".replace("\n", "\n  ")[2:] for i, layer in enumerate(self.layers))
+        return f"Sequential({inside}\n)" if inside else "Sequential()"
+
+

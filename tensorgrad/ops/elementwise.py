@@ -1,0 +1,348 @@
+"""Elementwise ops: one number in, one number out, with NumPy's broadcasting.
+
+Backward rules are in NumPy's words: on arrays they compute, on Tensors (for derivatives of derivatives) they record.
+"""
+
+import numpy as np
+
+from .. import kernels
+from .._op import op
+from .._parameter import Parameter
+from .._registry import BY_NUMPY, OPS
+from .._samples import bad, bounded, elementwise, mask, sample, scaled, special, strided, uniform
+from .._tensor import plain
+from ..errors import ShapeError
+from ._shared import binary, check_broadcast, unary
+
+# What every op of one input is tried on: one number, none, odd sizes around vector lanes, not contiguous, and specials.
+ANY = [sample(()), sample((0, 3)), sample((1,)), sample((5, 3)), sample((2, 3, 17)), sample((67,)), sample(strided(4, 5)),
+       sample(scaled((33,), 1e4)), special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0])]  # fmt: skip
+POSITIVE = [sample(uniform(0.1, 3)), sample(uniform(0.1, 3, 0, 3)), sample(uniform(0.1, 3, 5, 3)),
+            sample(uniform(0.1, 3, 2, 3, 17)), sample(uniform(0.1, 3, 67)), sample(uniform(1e-4, 1e4, 33)),
+            special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0])]  # fmt: skip
+KINKS = [sample([0.0, -0.0, 1.0, -1.0])]
+PAIRS = [
+    sample((5, 3), (5, 3)), sample((5, 3), (3,)), sample((5, 1), (1, 3)), sample((), (2, 3)), sample((4, 1, 3), (2, 1)),
+    sample((67,), (1,)), sample((0, 3), (3,)), sample(strided(4, 5), (4, 5)), sample((3, 17), ()),
+]  # fmt: skip
+TIES = [sample([1.0, 2.0, 3.0, -1.0], [1.0, 3.0, 2.0, -1.0])]
+MISMATCH = [
+    bad((5, 3), (4,), error=ShapeError, match="shapes (5, 3) and (4,) do not broadcast"),
+    bad((2, 3), (3, 2), error=ShapeError, match="shapes (2, 3) and (3, 2) do not broadcast"),
+    bad((2, 0), (2, 3), error=ShapeError, match="shapes (2, 0) and (2, 3) do not broadcast"),
+]
+
+
+# ---- arithmetic -------------------------------------------------------------------------------------------------------
+@op(twin=lambda x, y: x + y, backward=[lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: g],
+    samples=PAIRS, errors=MISMATCH, check=check_broadcast("add"), numpy=(np.add,))  # fmt: skip
+def add(x, y, /):
+    """x + y, broadcast.
+
+    >>> add(np.ones(2), 1.5)
+    array([2.5, 2.5])
+    """
+    return binary(kernels.add, x, y)
+
+
+@op(twin=lambda x, y: x - y, backward=[lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: -g],
+    samples=PAIRS, errors=MISMATCH, check=check_broadcast("subtract"), numpy=(np.subtract,))  # fmt: skip
+def subtract(x, y, /):
+    """x - y, broadcast.
+
+    >>> subtract(np.ones(2), 1.5)
+    array([-0.5, -0.5])
+    """
+    return binary(kernels.subtract, x, y)
+
+
+@op(twin=lambda x, y: x * y, backward=[lambda g, _z, _x, y: g * y, lambda g, _z, x, _y: g * x],
+    samples=PAIRS, errors=MISMATCH, check=check_broadcast("multiply"), numpy=(np.multiply,))  # fmt: skip
+def multiply(x, y, /):
+    """x * y, broadcast.
+
+    >>> multiply(np.ones(2), 1.5)
+    array([1.5, 1.5])
+    """
+    return binary(kernels.multiply, x, y)
+
+
+@op(twin=lambda x, y: x / y, backward=[lambda g, _z, _x, y: g / y, lambda g, z, _x, y: -g * z / y],
+    samples=[sample(s.inputs[0], uniform(0.5, 2, *s.arrays(np.random.default_rng(0))[1].shape)) for s in PAIRS]
+    + [special([1.0, -1.0, 0.0, np.inf], [0.0, 0.0, 0.0, 2.0])],
+    errors=MISMATCH, check=check_broadcast("divide"), numpy=(np.divide,))  # fmt: skip
+def divide(x, y, /):
+    """x / y, broadcast; division by zero gives inf or nan.
+
+    >>> divide(np.ones(2), 2.0)
+    array([0.5, 0.5])
+    """
+    return binary(kernels.divide, x, y)
+
+
+def _power_of_base(g, _z, x, y):
+    return g * np.where(y == 0, 0, y * np.power(x, np.where(y == 0, 1, y - 1)))  # x**0 is flat, at x = 0 too
+
+
+def _power_of_exponent(g, z, x, _y):
+    return g * np.where(x == 0, 0, z * np.log(np.where(x == 0, 1, x)))
+
+
+@op(twin=lambda x, y: x**y, backward=[_power_of_base, _power_of_exponent],
+    samples=[sample(uniform(0.5, 2, 5, 3), (5, 3)), sample(uniform(0.5, 2, 5, 3), (3,)), sample(uniform(0.5, 2, 67), ()),
+             sample(uniform(0.5, 2, 0, 3), (3,)), sample((5, 3), [2.0]), sample((5, 3), 3.0), sample((5, 3), [0.0]),
+             sample(uniform(0.5, 2), (2, 3)), sample([0.0, 2.0], [2.0, 0.0])],
+    errors=MISMATCH, check=check_broadcast("power"), tolerance=elementwise(6), numpy=(np.power,))  # fmt: skip
+def power(x, y, /):
+    """x to the power y, broadcast; a negative x needs a whole y (else nan).
+
+    >>> power(np.array([2.0, 3.0]), 2)
+    array([4., 9.])
+    """
+    return unary(kernels.square, x) if y.size == 1 and y.item() == 2 and y.ndim <= x.ndim else binary(kernels.power, x, y)
+
+
+@op(twin=lambda x: x * 1, backward=[lambda g, _y, _x: g], samples=ANY, numpy=(np.positive,))
+def positive(x, /):
+    """x itself as a new array, a new place in the graph.
+
+    >>> positive(np.array([1.0, -2.0]))
+    array([ 1., -2.])
+    """
+    return unary(kernels.copy, x)
+
+
+@op(twin=lambda x: -x, backward=[lambda g, _y, _x: -g], samples=ANY, numpy=(np.negative,))
+def negative(x, /):
+    """-x.
+
+    >>> negative(np.array([1.0, -2.0]))
+    array([-1.,  2.])
+    """
+    return unary(kernels.negative, x)
+
+
+# ---- functions --------------------------------------------------------------------------------------------------------
+@op(twin=abs, backward=[lambda g, _y, x: g * np.sign(x)], samples=ANY + KINKS, name="abs", numpy=(np.absolute,))
+def absolute(x, /):
+    """|x|; the gradient at 0 is 0.
+
+    >>> absolute(np.array([1.0, -2.0]))
+    array([1., 2.])
+    """
+    return unary(kernels.absolute, x)
+
+
+@op(twin=lambda x: (x > 0) * 1 - (x < 0) * 1, backward=[None], samples=[s for s in ANY if s.gradient], numpy=(np.sign,))
+def sign(x, /):
+    """-1, 0 or 1; without gradient.
+
+    >>> sign(np.array([3.0, -2.0, 0.0]))
+    array([ 1., -1.,  0.])
+    """
+    return unary(kernels.sign, x)
+
+
+@op(twin=lambda x: x * x, backward=[lambda g, _y, x: g * (2 * x)], samples=ANY, numpy=(np.square,))
+def square(x, /):
+    """x * x.
+
+    >>> square(np.array([3.0, -2.0]))
+    array([9., 4.])
+    """
+    return unary(kernels.square, x)
+
+
+@op(twin=np.sqrt, backward=[lambda g, y, _x: g / (2 * y)], samples=POSITIVE, numpy=(np.sqrt,))
+def sqrt(x, /):
+    """The square root; nan below 0, an infinite gradient at 0.
+
+    >>> sqrt(np.array([9.0, 4.0]))
+    array([3., 2.])
+    """
+    return unary(kernels.sqrt, x)
+
+
+@op(twin=np.exp, backward=[lambda g, y, _x: g * y], numpy=(np.exp,),
+    samples=[*ANY[:7], sample(uniform(-80, 80, 33)), *ANY[8:]])  # fmt: skip
+def exp(x, /):
+    """e to the power x.
+
+    >>> exp(np.array([0.0, 1.0]))
+    array([1.        , 2.71828183])
+    """
+    return unary(kernels.exp, x)
+
+
+@op(twin=np.log, backward=[lambda g, _y, x: g / x], samples=POSITIVE, numpy=(np.log,))
+def log(x, /):
+    """The natural logarithm; -inf at 0, nan below.
+
+    >>> log(np.array([1.0, 2.0]))
+    array([0.        , 0.69314718])
+    """
+    return unary(kernels.log, x)
+
+
+@op(twin=np.sin, backward=[lambda g, _y, x: g * np.cos(x)], samples=ANY, numpy=(np.sin,))
+def sin(x, /):
+    """The sine of x radians.
+
+    >>> sin(np.array([0.0]))
+    array([0.])
+    """
+    return unary(kernels.sin, x)
+
+
+@op(twin=np.cos, backward=[lambda g, _y, x: -g * np.sin(x)], samples=ANY, numpy=(np.cos,))
+def cos(x, /):
+    """The cosine of x radians.
+
+    >>> cos(np.array([0.0]))
+    array([1.])
+    """
+    return unary(kernels.cos, x)
+
+
+# ---- activations ------------------------------------------------------------------------------------------------------
+@op(twin=lambda x: np.where(x != x, x, np.where(x > 0, x, 0)), samples=ANY + KINKS,
+    backward=[lambda g, y, _x: relu_backward(g, y)])  # fmt: skip
+def relu(x, /):
+    """max(x, 0); the gradient at 0 is 0.
+
+    >>> relu(np.array([3.0, -2.0]))
+    array([3., 0.])
+    """
+    return unary(kernels.relu, x)
+
+
+@op(twin=lambda g, y: np.where(y > 0, g, 0), backward=[lambda h, _z, _g, y: relu_backward(h, y), None],
+    samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,)), sample((), ())])  # fmt: skip
+def relu_backward(g, y, /):
+    """The gradient of relu's input, from that of its output and the output itself.
+
+    >>> relu_backward(np.array([5.0, 6.0]), np.array([3.0, 0.0]))
+    array([5., 0.])
+    """
+    return binary(kernels.relu_backward, g, y)
+
+
+@op(twin=np.tanh, backward=[lambda g, y, _x: tanh_backward(g, y)], samples=ANY, numpy=(np.tanh,),
+    gradient_tolerance=bounded(4))  # fmt: skip
+def tanh(x, /):
+    """The hyperbolic tangent, between -1 and 1.
+
+    >>> tanh(np.array([0.0, 1.0]))
+    array([0.        , 0.76159416])
+    """
+    return unary(kernels.tanh, x)
+
+
+@op(twin=lambda g, y: g * (1 - y * y), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
+    backward=[lambda h, _z, _g, y: tanh_backward(h, y), lambda h, _z, g, y: h * g * (-2 * y)])  # fmt: skip
+def tanh_backward(g, y, /):
+    """The gradient of tanh's input, from that of its output and the output itself.
+
+    >>> tanh_backward(np.array([5.0]), np.array([0.5]))
+    array([3.75])
+    """
+    return binary(kernels.tanh_backward, g, y)
+
+
+@op(twin=lambda x: _sigmoid_twin(x), backward=[lambda g, y, _x: sigmoid_backward(g, y)], samples=ANY,
+    gradient_tolerance=bounded(4))  # fmt: skip
+def sigmoid(x, /):
+    """1 / (1 + exp(-x)), between 0 and 1.
+
+    >>> sigmoid(np.array([0.0, 2.0]))
+    array([0.5       , 0.88079708])
+    """
+    return unary(kernels.sigmoid, x)
+
+
+_sigmoid_twin = np.frompyfunc(lambda x: x.sigmoid(), 1, 1)
+
+
+@op(twin=lambda g, y: g * (y * (1 - y)), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
+    backward=[lambda h, _z, _g, y: sigmoid_backward(h, y), lambda h, _z, g, y: h * g * (1 - 2 * y)])  # fmt: skip
+def sigmoid_backward(g, y, /):
+    """The gradient of sigmoid's input, from that of its output and the output itself.
+
+    >>> sigmoid_backward(np.array([4.0]), np.array([0.5]))
+    array([1.])
+    """
+    return binary(kernels.sigmoid_backward, g, y)
+
+
+# ---- choosing ---------------------------------------------------------------------------------------------------------
+
+@op(twin=lambda x, y: np.where(x > y, x, np.where(x < y, y, (x + y) / 2)),
+    backward=[lambda g, _z, x, y: np.where(x > y, g, np.where(x == y, g / 2, 0)),
+              lambda g, _z, x, y: np.where(y > x, g, np.where(x == y, g / 2, 0))],
+    samples=PAIRS + TIES + [special([np.nan, 1.0, np.inf], [1.0, np.nan, 0.0])],
+    errors=MISMATCH, check=check_broadcast("maximum"), numpy=(np.maximum,))  # fmt: skip
+def maximum(x, y, /):
+    """The larger of x and y, broadcast; NaN wins, and a tie splits the gradient in halves.
+
+    >>> maximum(np.array([1.0, 5.0]), 3.0)
+    array([3., 5.])
+    """
+    return binary(kernels.maximum, x, y)
+
+
+@op(twin=lambda x, y: np.where(x < y, x, np.where(x > y, y, (x + y) / 2)),
+    backward=[lambda g, _z, x, y: np.where(x < y, g, np.where(x == y, g / 2, 0)),
+              lambda g, _z, x, y: np.where(y < x, g, np.where(x == y, g / 2, 0))],
+    samples=PAIRS + TIES + [special([np.nan, 1.0, np.inf], [1.0, np.nan, 0.0])],
+    errors=MISMATCH, check=check_broadcast("minimum"), numpy=(np.minimum,))  # fmt: skip
+def minimum(x, y, /):
+    """The smaller of x and y, broadcast; NaN wins, and a tie splits the gradient in halves.
+
+    >>> minimum(np.array([1.0, 5.0]), 3.0)
+    array([1., 3.])
+    """
+    return binary(kernels.minimum, x, y)
+
+
+@op(twin=lambda condition, x, y: np.where(condition, x, y),
+    backward=[None, lambda g, _z, condition, _x, _y: np.where(condition, g, 0),
+              lambda g, _z, condition, _x, _y: np.where(condition, 0, g)],
+    samples=[sample(mask(5, 3), (5, 3), (5, 3)), sample(mask(3), (5, 3), ()), sample(mask(5, 1), (1, 3), (3,)),
+             sample(mask(0, 3), (0, 3), (3,)), sample(mask(67), (67,), (67,))],
+    errors=[bad(mask(4), (5, 3), (3,), error=ShapeError, match="shapes (4,) and (5, 3) and (3,) do not broadcast")],
+    check=check_broadcast("where"), numpy=(np.where,))  # fmt: skip
+def where(condition, x, y, /):
+    """x where the condition holds and y elsewhere, broadcast.
+
+    >>> where(np.array([True, False]), np.ones(2), 0.0)
+    array([1., 0.])
+    """
+    shape = np.broadcast_shapes(condition.shape, x.shape, y.shape)
+    out = np.empty(shape, x.dtype)
+    flat = [np.broadcast_to(a, shape).ravel() for a in (condition.astype(bool), x, y)]
+    kernels.where(*flat, out.ravel())
+    return out
+
+
+# ---- comparisons: plain arrays of bool, without gradient --------------------------------------------------------------
+def numbers(x):
+    """What a comparison looks at: the plain numbers of whatever ops take."""
+    x = getattr(x, "value", x) if type(x) is Parameter else x
+    return x if isinstance(x, int | float | list | tuple) else plain(x)
+
+
+def _comparison(ufunc, sign):
+    def compare(x, y):
+        return ufunc(numbers(x), numbers(y))
+
+    compare.__name__ = ufunc.__name__
+    compare.__doc__ = f"x {sign} y, broadcast: an array of bool, without gradient."
+    OPS[ufunc.__name__] = compare
+    BY_NUMPY[ufunc] = compare
+    return compare
+
+
+less, less_equal = _comparison(np.less, "<"), _comparison(np.less_equal, "<=")
+greater, greater_equal = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
+equal, not_equal = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
+

@@ -1,0 +1,159 @@
+"""Products: matmul, and the dense layer as one op."""
+
+import numpy as np
+
+from .. import kernels
+from .._op import op
+from .._samples import accumulated, bad, sample, strided
+from .._tensor import Tensor
+from ..errors import OptionError, ShapeError, choose
+
+
+
+def _check_matmul(a, b):
+    shapes = f"matmul: shapes {np.shape(a)} and {np.shape(b)}"
+    if not np.ndim(a) or not np.ndim(b):
+        raise ShapeError(f"{shapes}: a number has no matrix product; use *")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise ShapeError(f"{shapes} do not fit: the last axis of the first is {a.shape[-1]}, the rows of the second are {inner}")
+    try:
+        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise ShapeError(f"{shapes}: the leading axes {a.shape[:-2]} and {b.shape[:-2]} do not broadcast") from None
+
+
+def _matmul_twin(a, b):
+    from microgrid._grid import matmul
+
+    return matmul(a, b)
+
+
+def _swap(x):
+    """The transpose of the last two axes."""
+    return x.transpose(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
+
+
+def _matmul_a(g, _y, a, b):
+    if b.ndim == 1:  # (..., m) x (k,): the gradient is an outer product; a vector a gives the scalar g
+        return g.reshape(*g.shape, 1) * b
+    if a.ndim == 1:
+        return (g.reshape(*g.shape[:-1], 1, g.shape[-1]) @ _swap(b)).reshape(*g.shape[:-1], a.shape[0])
+    return g @ _swap(b)
+
+
+def _matmul_b(g, _y, a, b):
+    if a.ndim == 1 and b.ndim == 1:
+        return a * g
+    if a.ndim == 1:  # (k,) x (..., k, n): g is (..., n)
+        return a.reshape(a.shape[0], 1) * g.reshape(*g.shape[:-1], 1, g.shape[-1])
+    if b.ndim == 1:  # (..., m, k) x (k,): g is (..., m)
+        return (a * g.reshape(*g.shape, 1)).sum(tuple(range(a.ndim - 1)))
+    return _swap(a) @ g
+
+
+@op(twin=_matmul_twin, backward=[_matmul_a, _matmul_b], check=_check_matmul, tolerance=accumulated(16), numpy=(np.matmul,),
+    samples=[sample((5, 3), (3, 4)), sample((3,), (3,)), sample((3,), (3, 4)), sample((5, 3), (3,)), sample((2, 5, 3), (3, 4)),
+             sample((2, 5, 3), (2, 3, 4)), sample((2, 1, 5, 3), (4, 3, 2)), sample((17, 33), (33, 2)), sample((0, 3), (3, 2)),
+             sample((2, 0), (0, 3)), sample((3,), (2, 3, 4)), sample((2, 5, 3), (3,)), sample(strided(4, 5), (5, 2))],
+    errors=[bad((5, 3), (4, 3), error=ShapeError, match="do not fit: the last axis of the first is 3, the rows of the second are 4"),
+            bad((), (3,), error=ShapeError, match="a number has no matrix product; use *"),
+            bad((2, 5, 3), (3, 3, 4), error=ShapeError, match="the leading axes (2,) and (3,) do not broadcast")])  # fmt: skip
+def matmul(a, b, /):
+    """The matrix product, with NumPy's rules for vectors and leading axes: (..., m, k), (..., k, n) -> (..., m, n).
+
+    >>> matmul(np.eye(2), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    left = a.reshape(1, -1) if a.ndim == 1 else a
+    right = b.reshape(-1, 1) if b.ndim == 1 else b
+    m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
+    if right.ndim == 2:  # one matrix for all: one product
+        lead = left.shape[:-2]
+        left, right = left.reshape(1, int(np.prod(lead)) * m, k), right.reshape(1, k, n)
+    else:
+        lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        left = np.broadcast_to(left, (*lead, m, k)).reshape(-1, m, k) if 0 not in lead else np.empty((0, m, k), a.dtype)
+        right = np.broadcast_to(right, (*lead, k, n)).reshape(-1, k, n) if 0 not in lead else np.empty((0, k, n), a.dtype)
+    out = np.zeros((left.shape[0], left.shape[1], n), dtype=a.dtype)
+    if out.size and k:
+        kernels.matmul(np.ascontiguousarray(left), np.ascontiguousarray(right), out)
+    return out.reshape((*lead, *((m,) if a.ndim > 1 else ()), *((n,) if b.ndim > 1 else ())))
+
+
+# ---- dense ------------------------------------------------------------------------------------------------------------
+_ACTIVATIONS = {None: kernels.dense, "relu": kernels.dense_relu}
+
+
+def _check_dense(x, w, b, activation=None):
+    if w.ndim != 2 or b.shape != w.shape[1:]:
+        raise ShapeError(f"dense: expected a weight (in, out) and a bias (out,), got {w.shape} and {b.shape}")
+    if not x.ndim or x.shape[-1] != w.shape[0]:
+        raise ShapeError(f"dense: expected input of shape (..., {w.shape[0]}), got {x.shape}")
+    if activation not in _ACTIVATIONS:
+        choose("dense", "activation", activation, _ACTIVATIONS)
+
+
+def _dense_twin(x, w, b, activation=None):
+    y = _product(x, w) + b
+    return y if activation is None else np.where(y > 0, y, 0)
+
+
+def _product(x, w):
+    """x @ w on grids (one node for each sum of products) and on Tensors."""
+    return x @ w if isinstance(x, Tensor) or isinstance(w, Tensor) else _matmul_twin(x, w)
+
+
+def _rows(x, width):
+    """x as a contiguous matrix of rows: (..., width) -> (n, width)."""
+    if x.ndim != 2:
+        x = x.reshape(int(np.prod(x.shape[:-1])), width)
+    return np.ascontiguousarray(x)
+
+
+def _dense_backward(needs, g, y, x, w, b, activation=None):
+    k, n = w.shape
+    rows, g = _rows(x, k), _rows(g, n)
+    dx, dw, db = None, None, np.empty(n, w.dtype)
+    if activation == "relu":
+        masked = np.empty(g.shape, g.dtype)
+        kernels.dense_relu_backward(g, _rows(y, n), masked, db)
+        g = masked
+    elif needs[2]:
+        kernels.dense_backward_b(g, db)
+    if needs[1]:
+        dw = np.empty((k, n), w.dtype) if rows.size else np.zeros((k, n), dtype=w.dtype)
+        if rows.size:
+            kernels.dense_backward_w(rows, g, dw)
+    if needs[0]:
+        dx = np.empty(rows.shape, x.dtype)
+        if dx.size:
+            kernels.dense_backward_x(w, g, dx)
+        dx = dx.reshape(x.shape)
+    return dx, dw, db
+
+
+@op(twin=_dense_twin, fused=_dense_backward, check=_check_dense, tolerance=accumulated(16),
+    samples=[sample((5, 3), (3, 4), (4,)), sample((5, 3), (3, 4), (4,), activation="relu"), sample((3,), (3, 4), (4,)),
+             sample((2, 5, 3), (3, 4), (4,), activation="relu"), sample((17, 33), (33, 2), (2,)), sample((0, 3), (3, 4), (4,)),
+             sample((1, 1), (1, 1), (1,)), sample(strided(4, 5), (5, 17), (17,), activation="relu"),
+             sample((2, 0), (0, 3), (3,))],
+    errors=[bad((5, 2), (3, 4), (4,), error=ShapeError, match="dense: expected input of shape (..., 3), got (5, 2)"),
+            bad((5, 3), (3, 4), (3,), error=ShapeError, match="expected a weight (in, out) and a bias (out,), got (3, 4) and (3,)"),
+            bad((), (3, 4), (4,), error=ShapeError, match="expected input of shape (..., 3), got ()"),
+            bad((5, 3), (3, 4), (4,), activation="rellu", error=OptionError, match="did you mean 'relu'?")])  # fmt: skip
+def dense(x, w, b, /, activation=None):
+    """x @ w + b, then max(0, .) with activation="relu", in one pass: (..., in), (in, out), (out,) -> (..., out).
+
+    >>> dense(np.ones((1, 2)), np.ones((2, 3)), np.array([0.0, 1.0, -5.0]), activation="relu")
+    array([[2., 3., 0.]])
+    """
+    n = w.shape[1]
+    rows = _rows(x, w.shape[0])
+    out = np.empty((len(rows), n), x.dtype)
+    if rows.size:
+        _ACTIVATIONS[activation](rows, np.ascontiguousarray(w), np.ascontiguousarray(b), out)
+    else:
+        out[...] = b if activation is None else np.maximum(b, 0)
+    return out if x.ndim == 2 else out.reshape(*x.shape[:-1], n)

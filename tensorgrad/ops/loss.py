@@ -1,0 +1,83 @@
+"""Losses, as ops."""
+
+import numpy as np
+
+from .. import kernels
+from .._op import op
+from .._samples import accumulated, bad, labels, sample, scaled
+from ..errors import DTypeError, LabelError, ShapeError
+from .elementwise import square, subtract
+from .reduce import _shifted_twin, mean
+
+
+def _check_cross_entropy(logits, labels):
+    if logits.ndim != 2:
+        raise ShapeError(f"softmax_cross_entropy: expected logits of shape (n, classes), got {logits.shape}")
+    n, classes = logits.shape
+    if labels.dtype.kind not in "iu":
+        raise DTypeError(f"softmax_cross_entropy: expected integer labels, got dtype {labels.dtype}")
+    if labels.shape != (n,):
+        raise ShapeError(f"softmax_cross_entropy: expected labels of shape ({n},), got {labels.shape}")
+    if not n or not classes:
+        raise ShapeError(f"softmax_cross_entropy: the mean over no rows or classes is not defined, logits {logits.shape}")
+    low, high = labels.min(), labels.max()
+    if low < 0 or high >= classes:
+        row = int(np.argmax((labels < 0) | (labels >= classes)))
+        raise LabelError(
+            f"softmax_cross_entropy: label {labels[row]} at row {row} is outside the {classes} classes 0..{classes - 1}"
+        )
+
+
+def _cross_entropy_twin(logits, labels):
+    z, _ = _shifted_twin(logits, -1)
+    rows = np.arange(len(labels))
+    return (np.log(np.exp(z).sum(axis=-1)) - z[rows, labels]).mean()
+
+
+@op(twin=_cross_entropy_twin, constants=("labels",), check=_check_cross_entropy, tolerance=accumulated(16),
+    fused=lambda needs, g, saved, logits, labels: (saved[1] * g, None),
+    samples=[sample((5, 3), labels(5, 3)), sample((1, 1), [0]), sample((67, 2), labels(67, 2)), sample((3, 67), labels(3, 67)),
+             sample(scaled((9, 5), 1e4), labels(9, 5)), sample((17, 10), labels(17, 10)), sample(scaled((8, 3), 30), labels(8, 3)),
+             sample((33, 5), labels(33, 5)), sample((5, 3), lambda rng: np.array([0, 1, 2, 1, 0], "uint8"))],
+    errors=[bad((5, 3), [0, 1, 2, 3, 9], error=LabelError, match="label 3 at row 3 is outside the 3 classes 0..2"),
+            bad((5, 3), [0, 1, 2, -1, 0], error=LabelError, match="label -1 at row 3 is outside the 3 classes 0..2"),
+            bad((5, 3), [0, 1], error=ShapeError, match="expected labels of shape (5,), got (2,)"),
+            bad((5, 3), [0.0, 1, 2, 1, 0], error=DTypeError, match="expected integer labels, got dtype float64"),
+            bad((0, 3), lambda rng: np.zeros(0, int), error=ShapeError, match="the mean over no rows or classes"),
+            bad((5,), [0, 1, 2, 1, 0], error=ShapeError, match="expected logits of shape (n, classes), got (5,)")])  # fmt: skip
+def softmax_cross_entropy(logits, labels, /):
+    """The mean of -log(softmax(logits)[label]) over rows: (n, classes), int (n,) -> ().
+
+    Raises LabelError for a label outside the classes, naming its row.
+
+    >>> softmax_cross_entropy(np.zeros((2, 4)), np.array([0, 3]))
+    array(1.38629436)
+    """
+    loss, dlogits = np.empty(1, logits.dtype), np.empty(logits.shape, logits.dtype)
+    kernels.softmax_cross_entropy(np.ascontiguousarray(logits), np.ascontiguousarray(labels, np.int64), loss, dlogits)
+    return loss.reshape(()), dlogits
+
+
+def _check_equal_shapes(prediction, target):
+    if np.shape(prediction) != np.shape(target):
+        raise ShapeError(
+            f"mse_loss: prediction has shape {np.shape(prediction)} and target {np.shape(target)}; they must be equal, "
+            "as broadcasting them would compare every row with every other: reshape one"
+        )
+    if not np.size(prediction):
+        raise ShapeError(f"mse_loss: the mean over no elements is not defined, shape {np.shape(prediction)}")
+
+
+@op(twin=lambda prediction, target: np.mean((prediction - target) ** 2), composed=True, tolerance=accumulated(16),
+    samples=[sample((5, 3), (5, 3)), sample((67,), (67,)), sample((), ()), sample((2, 3, 17), (2, 3, 17))],
+    errors=[bad((5, 1), (5,), error=ShapeError, match="mse_loss: prediction has shape (5, 1) and target (5,); they must be equal"),
+            bad((5, 3), (3,), error=ShapeError, match="prediction has shape (5, 3) and target (3,)"),
+            bad((0, 3), (0, 3), error=ShapeError, match="the mean over no elements is not defined")])  # fmt: skip
+def mse_loss(prediction, target, /):
+    """The mean of (prediction - target)**2 over all elements: equal shapes -> ().
+
+    >>> mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    array(2.)
+    """
+    _check_equal_shapes(prediction, target)
+    return mean(square(subtract(prediction, target)))

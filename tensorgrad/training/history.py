@@ -1,0 +1,55 @@
+"""History: what a training run was, number by number."""
+
+from ..errors import need
+
+
+class History:
+    """What `fit` returns: `history.loss` (one number an epoch), `history.steps` (one a step), `history["val_loss"]`.
+
+    `stopped` says why training ended early ("" if it did not); `seconds` how long it took; `engine` where it ran.
+
+    >>> h = History("tensor")
+    >>> h.append(loss=0.5, accuracy=0.9)
+    >>> h["accuracy"], h
+    ([0.9], <History of 1 epoch: loss 0.5, accuracy 0.9>)
+    """
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.epochs = {"loss": []}  # name -> one number an epoch
+        self.steps = []
+        self.seconds = 0.0
+        self.stopped = ""
+
+    def append(self, **numbers):
+        """Add the numbers of one epoch."""
+        for name, value in numbers.items():
+            self.epochs.setdefault(name, []).append(value)
+
+    @property
+    def loss(self):
+        """The mean training loss of each epoch."""
+        return self.epochs["loss"]
+
+    def __getitem__(self, name):
+        if name not in self.epochs:
+            raise KeyError(f"no {name!r} in this history; it has {', '.join(self.epochs)}")
+        return self.epochs[name]
+
+    def __contains__(self, name):
+        return name in self.epochs
+
+    def __len__(self):
+        return len(self.loss)
+
+    def plot(self, axes=None):
+        """Draw loss (and, beside it, every metric) over the epochs; returns the matplotlib axes. Needs the extra `plot`."""
+        need("matplotlib", "plot", "History.plot")
+        from ..show.curves import plot_history
+
+        return plot_history(self, axes)
+
+    def __repr__(self):
+        last = ", ".join(f"{k} {v[-1]:.4g}" for k, v in self.epochs.items() if v)
+        early = f"; stopped: {self.stopped}" if self.stopped else ""
+        return f"<History of {len(self)} epoch{'' if len(self) == 1 else 's'}: {last or 'nothing yet'}{early}>"

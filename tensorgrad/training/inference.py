@@ -1,0 +1,77 @@
+"""predict and evaluate: a model's outputs and scores as plain numbers, on either engine."""
+
+import contextlib
+
+import numpy as np
+
+from .._tape import no_grad
+from .._tensor import plain
+from ..data import checked
+from ..data.batches import _numbers, batches
+from ..errors import OptionError
+from .metrics import named_metrics
+
+
+@contextlib.contextmanager
+def evaluating(model):
+    """The model switched to evaluation, nothing recorded; afterwards each module is as it was."""
+    before = [(m, m.training) for _, m in model.named_modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+def number_dtype(model):
+    """The dtype that data gets for this model: exact and many-digit scalar models take float64."""
+    return np.dtype(np.float64) if model.dtype == object else model.dtype
+
+
+def checked_size(owner, batch_size, count):
+    """A batch size as a number: None means all rows."""
+    if batch_size is None:
+        return max(count, 1)
+    if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
+        raise OptionError(f"{owner}: batch_size must be a positive whole number or None for all rows, got {batch_size!r}")
+    return int(batch_size)
+
+
+def predict(model, X, batch_size=1024):
+    """The model's outputs for all rows, as an array: (n, ...) -> (n, ...). Works in batches; records nothing.
+
+    Raises DataError for data that is empty or has NaN in it.
+
+    >>> from tensorgrad import nn
+    >>> predict(nn.Sequential(nn.Dense(2, 3), rng=0), np.zeros((5, 2))).shape
+    (5, 3)
+    """
+    X = _numbers(X, number_dtype(model), "predict: X")
+    size = checked_size("predict", batch_size, len(X))
+    with evaluating(model):
+        return np.concatenate([plain(model(X[rows])) for rows in batches(len(X), size)])
+
+
+def evaluate(model, data, loss=None, metrics=(), batch_size=1024):
+    """Loss and metrics over (X, y), as a dict of numbers: {"loss": ..., "accuracy": ...}.
+
+    >>> from tensorgrad import nn
+    >>> model = nn.Sequential(nn.Dense(2, 3), rng=0)
+    >>> evaluate(model, (np.zeros((4, 2)), np.array([0, 0, 0, 1])), metrics=["accuracy"])
+    {'accuracy': 0.75}
+    """
+    X, y = checked(data, number_dtype(model), "evaluate")
+    size = checked_size("evaluate", batch_size, len(X))
+    metrics = named_metrics(metrics)
+    outputs, total = [], 0.0
+    with evaluating(model):
+        for rows in batches(len(X), size):
+            output = model(X[rows])
+            outputs.append(plain(output))
+            if loss is not None:
+                total += float(plain(loss(output, y[rows]))) * len(rows)
+    outputs = np.concatenate(outputs)
+    result = {} if loss is None else {"loss": total / len(X)}
+    return result | {name: float(metric(outputs, y)) for name, metric in metrics.items()}
