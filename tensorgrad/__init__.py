@@ -7,6 +7,7 @@
 """
 
 from . import data, errors, nn, ops, optim
+from ._doctor import doctor
 from ._parameter import Parameter
 from ._tape import no_grad
 from ._tensor import Tensor, tensor
@@ -15,3 +16,8 @@ from .check import check_op, compare, gradcheck
 from .training import History, accuracy, evaluate, fit, predict
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "data", "doctor", "errors", "evaluate", "fit",
+    "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "tensor", "value_and_grad",
+]  # fmt: skip

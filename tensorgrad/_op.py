@@ -16,6 +16,7 @@ for derivatives of derivatives its twin is run on Tensors. A *composed* op is wr
 
 import functools
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,13 +37,13 @@ _MANY = 1 << 30  # the arity of an op that takes any number of inputs
 class Op:
     """One op; call it. Its fields are what the tests, the checker and the documentation read."""
 
-    forward: object
-    twin: object
+    forward: Callable
+    twin: Callable
     backward: list = field(default_factory=list)
-    fused: object = None
+    fused: Callable | None = None
     constants: tuple = ()  # the inputs of a fused or composed op that have no gradient, by name
     composed: bool = False
-    check: object = None  # raises on bad inputs; runs on both engines before anything is computed
+    check: Callable | None = None  # raises on bad inputs; runs on both engines before anything is computed
     samples: list[Sample] = field(default_factory=list)
     errors: list[Bad] = field(default_factory=list)
     tolerance: Tolerance = elementwise(4)
@@ -79,14 +80,23 @@ class Op:
         """Whether the backward reads the numbers of input i."""
         return self._reads[0 if self.variadic else i]
 
+    def version_of(self, inputs):
+        """The sum of the versions of the inputs that the backward reads: each only grows, so any change shows."""
+        version = 0
+        for x, reads in zip(inputs, self._reads * len(inputs) if self.variadic else self._reads):  # noqa: B905
+            if reads and type(x) is Tensor:
+                version += x._version
+        return version
+
     # ---- forward --------------------------------------------------------------------------------------------------
     def __call__(self, *args, **options):
         if len(args) > self.arity:
             args, options = self._bind(args, options)
         if self.composed:
             return self.forward(*args, **options)
-        inputs, arrays, dtype, needs, plain = [], [], None, False, False
-        for x, differentiable in zip(args, self.differentiable * len(args) if self.variadic else self.differentiable):
+        kinds = self.differentiable if not self.variadic else self.differentiable * len(args)
+        inputs, arrays, dtype, needs, plain = [], [], None, False, 0
+        for x, differentiable in zip(args, kinds):  # noqa: B905
             if type(x) is Parameter:
                 x = x.value
             inputs.append(x)
@@ -99,18 +109,21 @@ class Op:
                     elif array.dtype is not dtype and array.dtype != dtype:
                         raise self._mixed_dtypes(inputs)
                     needs = needs or x.requires_grad
+            elif _is_grid(x):
+                return self._on_grids(args, options)
             else:
-                plain = True
+                plain += 1
                 arrays.append(x)
-        if plain:
-            if any(_is_grid(x) for x in inputs):
-                return self._on_grids(inputs, options)
-            arrays = self._as_arrays(arrays, dtype)
-            if dtype is None and not any(type(x) is Tensor for x in inputs):
-                return self._compute(arrays, options)[0]
-        elif dtype is not None and dtype not in FLOATS:
-            arrays = self._as_arrays(arrays, None)
-        y, saved = self._compute(arrays, options)
+        if plain or dtype is None or dtype.kind != "f":
+            arrays = self._as_arrays(arrays, dtype, kinds)
+        if self.check is not None:
+            self.check(*arrays, **options)
+        saved = self.forward(*arrays, **options)
+        y = saved[0] if type(saved) is tuple else saved
+        if mode.trace is not None:
+            mode.trace.forward(self, arrays, options, y)
+        if plain == len(inputs):
+            return y
         if not (needs and mode.recording):
             return Tensor(y)
         node = Node(self, inputs, options, saved)
@@ -118,21 +131,13 @@ class Op:
             mode.trace.recorded(node)
         return Tensor(y, True, node)
 
-    def _compute(self, arrays, options):
-        """The output on plain arrays, and what the forward saved for the backward (the output itself if nothing else)."""
-        if self.check is not None:
-            self.check(*arrays, **options)
-        saved = self.forward(*arrays, **options)
-        y = saved[0] if type(saved) is tuple else saved
-        if mode.trace is not None:
-            mode.trace.forward(self, arrays, options, y)
-        return y, saved
-
     def _bind(self, args, options):
         """Options that were given by position, by name."""
         extra = args[self.arity :]
         if len(extra) > len(self.options):
-            raise TypeError(f"{self.name} takes {self.arity} inputs and {len(self.options)} options, got {len(args)} arguments")
+            raise TypeError(
+                f"{self.name} takes {self.arity} inputs and {len(self.options)} options, got {len(args)} arguments"
+            )
         return args[: self.arity], {**dict(zip(self.options, extra, strict=False)), **options}
 
     def _mixed_dtypes(self, args):
@@ -142,9 +147,8 @@ class Op:
             'or the whole model with model.astype("float64")'
         )
 
-    def _as_arrays(self, arrays, dtype):
+    def _as_arrays(self, arrays, dtype, kinds):
         """Plain arrays, lists and numbers take the dtype of the tensors; without any, NumPy's rules hold."""
-        kinds = self.differentiable * len(arrays) if self.variadic else self.differentiable
         if dtype is None:
             found = [np.asarray(a).dtype for a, k in zip(arrays, kinds, strict=True) if k and type(a) not in _NUMBERS]
             dtype = np.result_type(*found) if found else np.dtype(np.float64)
@@ -152,26 +156,25 @@ class Op:
             if dtype.kind not in "iub":
                 raise DTypeError(f"{self.name}: dtype {dtype} is not supported; use float32 or float64")
             dtype = np.dtype(np.float64)
-        result = []
-        for a, differentiable in zip(arrays, kinds, strict=True):
-            if type(a) is not np.ndarray or (differentiable and a.dtype is not dtype):
-                a = np.asarray(a)
-                if differentiable and a.dtype != dtype:
-                    if a.dtype.kind not in "fiub":
-                        raise DTypeError(f"{self.name}: expected numbers, got dtype {a.dtype}")
-                    a = a.astype(dtype)
-            result.append(a)
-        return result
+        for i, (a, differentiable) in enumerate(zip(arrays, kinds)):  # noqa: B905
+            if type(a) is not np.ndarray:
+                a = arrays[i] = np.asarray(a)
+            if differentiable and a.dtype is not dtype and a.dtype != dtype:
+                if a.dtype.kind not in "fiub":
+                    raise DTypeError(f"{self.name}: expected numbers, got dtype {a.dtype}")
+                arrays[i] = a.astype(dtype)
+        return arrays
 
     def _on_grids(self, args, options):
         from microgrid._grid import lift
 
+        args = [x.value if type(x) is Parameter else x for x in args]
         if any(type(x) is Tensor for x in args):
             raise EngineError(
                 f"{self.name}: a Tensor and a grid of Values cannot be mixed; "
                 'bring the whole model to one engine with model.to("scalar") or model.to("tensor")'
             )
-        args = tuple(np.asarray(x) if type(x) not in _NUMBERS else x for x in args)
+        args = [np.asarray(x) if type(x) not in _NUMBERS else x for x in args]
         if self.check is not None:
             self.check(*(np.asarray(x) for x in args), **options)
         y = lift(self.twin(*args, **options))
@@ -186,7 +189,7 @@ class Op:
         arrays = [x._array if type(x) is Tensor else x for x in node.inputs]
         if self.fused is not None:
             grads = self.fused(needs, g, node.saved, *arrays, **node.options)
-            pulled = [(x, gx) for x, gx, need in zip(node.inputs, grads, needs, strict=True) if need]
+            pulled = [(x, gx) for x, gx, need in zip(node.inputs, grads, needs) if need]  # noqa: B905
         else:
             pulled = [
                 (x, rule(g, node.saved, *arrays, **node.options))
@@ -214,7 +217,9 @@ class Op:
         copies = [OPS["positive"](x) if need else x for x, need in zip(node.inputs, needs, strict=True)]
         y = self.twin(*copies, **node.options)
         wanted = [x for x, need in zip(copies, needs, strict=True) if need]
-        return list(zip([x for x, n in zip(node.inputs, needs, strict=True) if n], _tape.gradients(y, g, wanted), strict=True))
+        return list(
+            zip([x for x, n in zip(node.inputs, needs, strict=True) if n], _tape.gradients(y, g, wanted), strict=True)
+        )
 
     def __repr__(self):
         return f"<op {self.name}{self.signature}>"
@@ -227,6 +232,8 @@ def _is_grid(x):
     """Whether x is a grid of Values (an object array) or a bare Value: without importing microgrid for it."""
     if type(x) is np.ndarray:
         return x.dtype.char == "O"
+    if type(x) is Parameter:
+        return type(x.value) is not Tensor
     return type(x) not in _NUMBERS and type(x).__module__ == "microgrid.value"
 
 

@@ -1,10 +1,12 @@
 """Parameter: the numbers that training changes, on either engine."""
 
+from typing import Any
+
 import numpy as np
 
 from ._registry import Operators
-from ._tensor import FLOATS, Tensor
-from .errors import ShapeError
+from ._tensor import FLOATS, Tensor, tensor
+from .errors import EngineError, ShapeError
 
 
 class Parameter(Operators):
@@ -17,14 +19,15 @@ class Parameter(Operators):
     Parameter(shape=(2, 3), dtype=float32)
     """
 
-    __slots__ = ("value", "_requires_grad")
+    __slots__ = ("_requires_grad", "value")
 
     def __init__(self, data, requires_grad=True):
+        self.value: Any
         if isinstance(data, np.ndarray) and data.dtype == object:
             self.value = data
         else:
-            array = np.array(data, dtype=None if np.asarray(data).dtype in FLOATS else np.float32, order="C")
-            self.value = Tensor(array, requires_grad)
+            dtype = data.dtype if getattr(data, "dtype", None) in FLOATS else np.float32
+            self.value = tensor(data, requires_grad, dtype=dtype)
         self._requires_grad = requires_grad
 
     @property
@@ -51,6 +54,23 @@ class Parameter(Operators):
         else:
             for value, x in zip(self.value.flat, new.flat, strict=True):
                 value.data = x.item() if isinstance(x, np.generic) else x
+
+    def take(self):
+        """The numbers as a flat array to change in place; `put` it back afterwards. How optimizers see a parameter."""
+        if type(self.value) is Tensor:
+            return self.value._array.reshape(-1)
+        numbers = np.array(self.data).reshape(-1)
+        if numbers.dtype == object:
+            raise EngineError(f"training needs floats; this parameter holds {type(numbers[0]).__name__}s")
+        return numbers
+
+    def put(self, numbers):
+        """Put back what `take` gave: a graph that still needs the old numbers will raise in its backward."""
+        if type(self.value) is Tensor:
+            self.value._version += 1
+        else:
+            for value, x in zip(self.value.flat, numbers.tolist(), strict=True):
+                value.data = x
 
     @property
     def grad(self):

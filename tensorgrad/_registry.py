@@ -89,7 +89,9 @@ class Operators:
         if op is None or method != "__call__" or options:
             how = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
             how += f" with {', '.join(options)}=" if options else ""
-            raise TypeError(f"{how} has no gradient here; take plain numbers with .numpy(), or use an op of tensorgrad.ops")
+            raise TypeError(
+                f"{how} has no gradient here; take plain numbers with .numpy(), or use an op of tensorgrad.ops"
+            )
         return op(*inputs)
 
     def __array_function__(self, function, types, args, options):

@@ -8,6 +8,7 @@ its users: there are no cycles, and a graph is freed by reference counting.
 import itertools
 import threading
 from heapq import heappop, heappush
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ _numbers = itertools.count()
 
 class _Mode(threading.local):
     recording = True  # ops on tensors that require gradients leave nodes
-    trace = None  # a check.Trace while one is watching every op and its gradients
+    trace: Any = None  # a check.Trace while one is watching every op and its gradients
 
 
 mode = _Mode()
@@ -54,12 +55,12 @@ class no_grad:
 class Node:
     """One recorded call of an op: its inputs, its options, and what its forward saved for the backward."""
 
-    __slots__ = ("op", "inputs", "options", "saved", "number", "versions")
+    __slots__ = ("inputs", "number", "op", "options", "saved", "version")
 
     def __init__(self, op, inputs, options, saved):
         self.op, self.inputs, self.options, self.saved = op, inputs, options, saved
+        self.version = op.version_of(inputs)
         self.number = next(_numbers)
-        self.versions = [getattr(x, "_version", None) for x in inputs]
 
     def check(self):
         """Raise GraphError if the graph was freed, or an input that the backward reads was changed since."""
@@ -68,12 +69,12 @@ class Node:
                 f"backward: the graph of {self.op.name!r} was freed by an earlier backward; "
                 "pass retain_graph=True to that one to go through it again"
             )
-        for i, (x, version) in enumerate(zip(self.inputs, self.versions)):  # noqa: B905
-            if version is not None and x._version != version and self.op.reads(i):
-                raise GraphError(
-                    f"backward of {self.op.name!r}: input {i} of shape {x.shape} was changed in place after it was "
-                    "used; change it after backward, or use a copy"
-                )
+        if self.op.version_of(self.inputs) != self.version:
+            shapes = " or ".join(str(x.shape) for i, x in enumerate(self.inputs) if self.op.reads(i))
+            raise GraphError(
+                f"backward of {self.op.name!r}: its input of shape {shapes} was changed in place after it was used; "
+                "change it after backward, or use a copy"
+            )
 
 
 def backward(root, g, retain_graph):
@@ -95,20 +96,26 @@ def backward(root, g, retain_graph):
         g = np.array(getattr(g, "_array", g), dtype=array.dtype)
         if g.shape != array.shape:
             raise ShapeError(f"backward: g has shape {g.shape}, the tensor has {array.shape}; they must be equal")
-    own = set()  # gradients that some leaf holds already: two leaves never share one array
+    leaves = _Leaves()
+    if root._node is None:
+        leaves.add(root, g.copy())
+    else:
+        _walk({root._node: g}, leaves, free=not retain_graph)
 
-    def leaf(x, gx):
+
+class _Leaves:
+    """Where gradients end: each leaf gets an array of its own, which nothing else shares."""
+
+    def __init__(self):
+        self.owned = set()  # ids of arrays that some leaf holds already
+
+    def add(self, x, gx):
         if x.grad is not None:
             x.grad = x.grad + gx
-        else:
-            fresh = gx.base is None and gx is not g and id(gx) not in own
-            x.grad = gx if fresh else gx.copy()
-            own.add(id(x.grad))
-
-    if root._node is None:
-        leaf(root, g)
-    else:
-        _walk({root._node: g}, leaf, free=not retain_graph)
+            return
+        shared = gx.base is not None or not gx.flags.c_contiguous or id(gx) in self.owned
+        x.grad = gx.copy(order="C") if shared else gx
+        self.owned.add(id(x.grad))
 
 
 def gradients(root, g, wanted):
@@ -116,38 +123,36 @@ def gradients(root, g, wanted):
 
     The walk itself is recorded, so that its results can be differentiated again.
     """
-    pending = {root._node: g}
     results = {x._node: None for x in wanted}
-    for x in wanted:
-        if x._node is root._node:
-            results[x._node] = pending.pop(x._node, results[x._node])
+    pending = {root._node: g} if root._node is not None else {}
+    for node in results.keys() & pending.keys():  # the function returned its argument
+        results[node] = pending.pop(node)
     _walk(pending, None, free=False, recorded=True, stop=results)
     return [results[x._node] for x in wanted]
 
 
-def _walk(pending, leaf, free, recorded=False, stop=()):
-    """Take the pending nodes in reverse order of making; hand gradients on to inputs, and to `leaf` for leaves."""
+def _walk(pending, leaves, free, recorded=False, stop=()):
+    """Take the pending nodes in reverse order of making; hand gradients on to inputs, and to `leaves` at the end."""
     oldest = min(node.number for node in stop) if stop else -1
     heap = [(-node.number, node) for node in pending]
     while heap:
-        _, node = heappop(heap)
+        node = heappop(heap)[1]
         g = pending.pop(node)
         node.check()
         for x, gx in node.op.pull(node, g, recorded):
-            if gx.shape != x.shape:
-                gx = unbroadcast(gx, x.shape)
+            if gx.shape != x._array.shape:
+                gx = unbroadcast(gx, x._array.shape)
             parent = x._node
             if parent is None:
-                if leaf is not None:
-                    leaf(x, gx)
+                if leaves is not None:
+                    leaves.add(x, gx)
+            elif parent in pending:
+                pending[parent] = accumulate(pending[parent], gx)
             elif parent in stop:
-                stop[parent] = gx if stop[parent] is None else stop[parent] + gx
+                stop[parent] = gx if stop[parent] is None else accumulate(stop[parent], gx)
             elif parent.number > oldest:
-                if parent in pending:
-                    pending[parent] = accumulate(pending[parent], gx)
-                else:
-                    pending[parent] = gx
-                    heappush(heap, (-parent.number, parent))
+                pending[parent] = gx
+                heappush(heap, (-parent.number, parent))
         if free:
             node.inputs = node.saved = None
 

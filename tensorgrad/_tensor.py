@@ -22,7 +22,7 @@ class Tensor(Operators):
            [6., 8.]], dtype=float32)
     """
 
-    __slots__ = ("_array", "grad", "requires_grad", "_node", "_version", "__weakref__")
+    __slots__ = ("__weakref__", "_array", "_node", "_version", "grad", "requires_grad")
 
     def __init__(self, array, requires_grad=False, node=None):
         self._array = array

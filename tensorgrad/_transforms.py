@@ -25,18 +25,16 @@ def value_and_grad(f, argnums=0):
     @functools.wraps(f)
     def evaluate(*args, **kwargs):
         chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        args = list(args)
-        for i in chosen:
-            args[i] = _entry(args[i], i)
-        entries = [args[i] for i in chosen]
-        y = f(*args, **kwargs)
+        entries = [_entry(args[i], i) for i in chosen]
+        replaced = dict(zip(chosen, entries, strict=True))
+        y = f(*(replaced.get(i, x) for i, x in enumerate(args)), **kwargs)
         if not isinstance(y, Tensor) or y.size != 1:
             what = f"a tensor of shape {y.shape}" if isinstance(y, Tensor) else type(y).__name__
-            raise ShapeError(f"grad: the function must return a scalar Tensor, got {what}; reduce it with .sum() or .mean()")
-        slopes = [None] * len(entries)
-        if y._node is not None:
-            slopes = _tape.gradients(y, Tensor(np.ones_like(y._array)), entries)
-        slopes = [Tensor(np.zeros_like(x._array)) if s is None else s for s, x in zip(slopes, entries, strict=True)]
+            raise ShapeError(
+                f"grad: the function must return a scalar Tensor, got {what}; reduce it with .sum() or .mean()"
+            )
+        found = _tape.gradients(y, Tensor(np.ones_like(y._array)), entries)
+        slopes = [Tensor(np.zeros_like(x._array)) if s is None else s for s, x in zip(found, entries, strict=True)]
         return y, slopes[0] if isinstance(argnums, int) else tuple(slopes)
 
     return evaluate

@@ -2,7 +2,7 @@
 
 >>> import tensorgrad as tg
 >>> try:
-...     tg.tensor([1.0, 2.0]).backward()
+...     tg.tensor([1.0, 2.0], requires_grad=True).backward()
 ... except ValueError as error:
 ...     print(error)
 backward: the tensor has shape (2,); only a scalar has a default gradient: reduce it with .sum() or .mean(), or pass g=

@@ -110,7 +110,9 @@ def compare(model, X, y, loss, digits=None):
 def _row(name, got, truth):
     limit = accumulated(_PARAMETER_LIMIT[str(got.dtype)])
     distance = ulps(got, truth, limit)
-    difference = max((float(abs(t - a)) for a, t in zip(got.ravel().tolist(), truth.ravel().tolist(), strict=True)), default=0)
+    difference = max(
+        (float(abs(t - a)) for a, t in zip(got.ravel().tolist(), truth.ravel().tolist(), strict=True)), default=0
+    )
     return Row(name, got.shape, float(abs(got).max(initial=0)), difference, distance, distance <= limit.ulps)
 
 

@@ -16,19 +16,19 @@ def gradcheck(f, *arrays, eps=1e-6, rtol=1e-5, atol=1e-7):
     >>> gradcheck(lambda x: (x * x).sum(), np.array([1.0, 2.0]))
     True
     """
-    arrays = [np.array(a.numpy() if hasattr(a, "numpy") else a) for a in arrays]
-    for i, a in enumerate(arrays):
+    points = [np.array(a.numpy() if hasattr(a, "numpy") else a) for a in arrays]
+    for i, a in enumerate(points):
         if a.dtype != np.float64:
             raise DTypeError(f"gradcheck: argument {i} has dtype {a.dtype}; central differences need float64")
-    _, grads = value_and_grad(f, tuple(range(len(arrays))))(*arrays)
-    for i, (a, g) in enumerate(zip(arrays, grads, strict=True)):
+    _, grads = value_and_grad(f, tuple(range(len(points))))(*points)
+    for i, (a, g) in enumerate(zip(points, grads, strict=True)):
         for index in np.ndindex(a.shape):
             middle = a[index]
             step = eps * max(1.0, abs(middle))
             a[index] = middle + step
-            up = float(_number(f(*arrays)))
+            up = float(_number(f(*points)))
             a[index] = middle - step
-            down = float(_number(f(*arrays)))
+            down = float(_number(f(*points)))
             a[index] = middle
             expected, got = (up - down) / (2 * step), float(g.numpy()[index])
             if not abs(got - expected) <= atol + rtol * max(abs(got), abs(expected)):

@@ -73,7 +73,9 @@ def _check_sample(op, sample, arrays, dtype, number, rng, report, where):
     if not np.array_equal(outputs[0].numpy(), y, equal_nan=True):
         report.failures.append(f"{where}: the value on Tensors differs from the value on arrays")
     seeds = [rng.uniform(0.5, 1.5, size=y.shape).astype(y.dtype) for _ in outputs]
-    truth, grads = twin_gradients(op, arrays, options, seeds[0].astype(float) + seeds[-1] if any(kinds) else None, number)
+    truth, grads = twin_gradients(
+        op, arrays, options, seeds[0].astype(float) + seeds[-1] if any(kinds) else None, number
+    )
     report.value_ulps[dtype] = max(report.value_ulps.get(dtype, 0.0), w := ulps(y, truth, op.tolerance))
     if w > op.tolerance.ulps:
         report.failures.append(f"{where}: the value is {w:.3g} ulps from the twin, allowed {op.tolerance.ulps:g}")

@@ -25,7 +25,8 @@ def twin_gradients(op, arrays, options, g, number=float):
 
     kinds = op.differentiable * len(arrays) if op.variadic else op.differentiable
     inputs = [
-        np.asarray(grid(np.asarray(a), number=number)) if k else np.asarray(a) for a, k in zip(arrays, kinds, strict=True)
+        np.asarray(grid(np.asarray(a), number=number)) if k else np.asarray(a)
+        for a, k in zip(arrays, kinds, strict=True)
     ]
     y = lift(op.twin(*inputs, **options))
     if g is None:

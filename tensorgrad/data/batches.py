@@ -32,15 +32,21 @@ def _numbers(a, dtype, name):
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(a, dtype)
     if not np.isfinite(cast).all():
-        raise DataError(f"{name} has numbers too large for {np.dtype(dtype)}, up to {np.abs(a).max():.3g}; scale the data")
+        raise DataError(
+            f"{name} has numbers too large for {np.dtype(dtype)}, up to {np.abs(a).max():.3g}; scale the data"
+        )
     return cast
 
 
 def batches(count, size, rng=None):
-    """Index arrays that cover range(count) in batches of `size` (the last may be smaller), shuffled if rng is given.
+    """Indices that cover range(count) in batches of `size` (the last may be smaller): arrays in an order drawn from rng,
+    or without rng slices, which copy nothing.
 
-    >>> [b.tolist() for b in batches(5, 2)]
-    [[0, 1], [2, 3], [4]]
+    >>> batches(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
-    order = np.arange(count) if rng is None else rng.permutation(count)
-    return [order[i : i + size] for i in range(0, count, size)]
+    starts = range(0, count, size)
+    if rng is None:
+        return [slice(i, min(i + size, count)) for i in starts]
+    order = rng.permutation(count)
+    return [order[i : i + size] for i in starts]

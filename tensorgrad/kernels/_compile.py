@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import llvmlite
 import numba
@@ -80,7 +81,7 @@ class _Locator:
 
 
 class _Entries(caching.CompileResultCacheImpl):
-    _locator_classes = (_Locator,)
+    _locator_classes = [_Locator]  # type: ignore  # noqa: RUF012
 
 
 class _Files(caching.IndexDataCacheFile):
@@ -138,7 +139,9 @@ def _say_compiling():
     if os.environ.get("TENSORGRAD_QUIET", "") in ("", "0"):
         where = cache_folder()
         kept = f"kept in {where}" if where and os.access(where, os.W_OK) else "no folder can be written: kept in memory"
-        print(f"tensorgrad: compiling kernels for this machine, some seconds, once ({kept})", file=sys.stderr, flush=True)
+        print(
+            f"tensorgrad: compiling kernels for this machine, some seconds, once ({kept})", file=sys.stderr, flush=True
+        )
 
 
 def jit(function=None, *, fastmath=FASTMATH):
@@ -147,7 +150,7 @@ def jit(function=None, *, fastmath=FASTMATH):
         return functools.partial(jit, fastmath=fastmath)
     dispatcher = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
     if cache_folder() is not None:
-        dispatcher._cache = _Cache(function)
+        dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
     return dispatcher
 
 
@@ -159,8 +162,8 @@ class Kernel:
     <kernel relu: x[n] out[n]>
     """
 
-    registry: dict[str, "Kernel"] = {}
-    log = None  # a list while calls are being logged: see `logging`
+    registry: ClassVar[dict[str, "Kernel"]] = {}
+    log: ClassVar[list | None] = None  # a list while calls are being logged: see `logging`
 
     def __init__(self, body, declaration):
         self.name, self.declaration, self.__doc__ = body.__name__, declaration, body.__doc__

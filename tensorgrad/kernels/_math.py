@@ -13,10 +13,10 @@ from numba import types
 from numba.extending import intrinsic, overload, register_jitable
 
 # Fused multiply-add is welcome, reordering is not. A call left standing in a loop would end vectorising.
-_INLINE = {"fastmath": {"contract"}, "forceinline": True}
+_INLINE: dict = {"fastmath": {"contract"}, "forceinline": True}
 
 
-@intrinsic
+@intrinsic  # type: ignore[arg-type]
 def _times_power_of_two(typingctx, x, n):
     """x * 2**n for n in the normal exponent range, by building the exponent bits of 2**n."""
     wide = x == types.float64
@@ -45,7 +45,8 @@ def _exp_for(dtype, integer, low, high, ln2_high, ln2_low, degree):
             p = p * r + c[k]
         p = (p * r * r + r) + one
         first = integer(n) >> integer(1)
-        y = _times_power_of_two(_times_power_of_two(p, integer(first)), integer(integer(n) - first))
+        rest = integer(integer(n) - first)
+        y = _times_power_of_two(_times_power_of_two(p, integer(first)), rest)  # type: ignore
         y = infinity if x > high else y
         y = zero if x < low else y
         return x if x != x else y
@@ -64,7 +65,7 @@ def exp(x):
     return np.exp(x)
 
 
-@overload(exp, jit_options=_INLINE)
+@overload(exp, jit_options=_INLINE)  # type: ignore[arg-type]
 def _exp(x):
     chosen = _exp32 if x == types.float32 else _exp64
     return lambda x: chosen(x)
@@ -110,7 +111,7 @@ _tanh32 = _tanh_for(np.float32, _exp32, 0.625, _ratio32)
 _tanh64 = _tanh_for(np.float64, _exp64, 0.625, _ratio64)
 
 
-@overload(tanh, jit_options=_INLINE)
+@overload(tanh, jit_options=_INLINE)  # type: ignore[arg-type]
 def _tanh(x):
     chosen = _tanh32 if x == types.float32 else _tanh64
     return lambda x: chosen(x)
@@ -122,7 +123,7 @@ def sigmoid(x):
     return 1 / (1 + e) if x >= 0 else e / (1 + e)
 
 
-@overload(sigmoid, jit_options=_INLINE)
+@overload(sigmoid, jit_options=_INLINE)  # type: ignore[arg-type]
 def _sigmoid(x):
     one = np.float32(1) if x == types.float32 else np.float64(1)
 

@@ -2,8 +2,17 @@
 
 import numpy as np
 
-from ._compile import kernel
+from ._compile import jit, kernel
 from ._math import exp
+
+
+@jit
+def first_outside(labels, classes):
+    """The first row whose label is not in 0..classes-1, or -1."""
+    for i in range(labels.size):
+        if labels[i] < 0 or labels[i] >= classes:
+            return i
+    return -1
 
 
 @kernel("logits[m,n] labels:i[m] loss[1] dlogits[m,n]")

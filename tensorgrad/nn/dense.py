@@ -50,15 +50,13 @@ class Dense(Module):
             self.bias.data = np.zeros(self.out_features, dtype=self.bias.dtype)
 
     def forward(self, x, activation=None):
-        shape = x.shape if hasattr(x, "shape") else np.shape(x)
-        if not shape or shape[-1] != self.in_features:
-            raise ShapeError(
-                f"Dense({self.in_features}, {self.out_features}): expected input of shape (..., {self.in_features}), "
-                f"got {shape}"
-            )
-        if self.bias is None:
-            return ops.matmul(x, self.weight)
-        return ops.dense(x, self.weight, self.bias, activation=activation)
+        try:
+            if self.bias is None:
+                return ops.matmul(x, self.weight)
+            return ops.dense(x, self.weight, self.bias, activation=activation)
+        except ShapeError:
+            expected = f"expected input of shape (..., {self.in_features}), got {np.shape(x)}"
+            raise ShapeError(f"Dense({self.in_features}, {self.out_features}): {expected}") from None
 
     def __repr__(self):
         return f"Dense({self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'})"

@@ -25,8 +25,9 @@ class Module:
 
     training = True
 
-    def forward(self, x):
-        raise NotImplementedError(f"{type(self).__name__} has no forward(self, x)")
+    def forward(self, *args, **kwargs):
+        """Compute the output; every subclass has its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...)")
 
     def __call__(self, *args, **kwargs):
         if mode.trace is None:

@@ -61,7 +61,5 @@ class Sequential(Module):
         return iter(self.layers)
 
     def __repr__(self):
-        inside = "".join(f"\n  ({i}) {layer!r}".replace("\n", "\n  ")[2:] for i, layer in enumerate(self.layers))
-        return f"Sequential({inside}\n)" if inside else "Sequential()"
-
-
+        lines = [f"({i}) {layer!r}".replace("\n", "\n  ") for i, layer in enumerate(self.layers)]
+        return "\n  ".join(["Sequential(", *lines]) + ("\n)" if lines else ")")

@@ -33,7 +33,9 @@ def check_broadcast(name):
             np.broadcast_shapes(*(np.shape(a) for a in arrays))
         except ValueError:
             shapes = " and ".join(str(np.shape(a)) for a in arrays)
-            raise ShapeError(f"{name}: shapes {shapes} do not broadcast; axes must be equal, or 1, counted from the last") from None
+            raise ShapeError(
+                f"{name}: shapes {shapes} do not broadcast; axes must be equal, or 1, counted from the last"
+            ) from None
 
     return check
 

@@ -99,7 +99,9 @@ def power(x, y, /):
     >>> power(np.array([2.0, 3.0]), 2)
     array([4., 9.])
     """
-    return unary(kernels.square, x) if y.size == 1 and y.item() == 2 and y.ndim <= x.ndim else binary(kernels.power, x, y)
+    return (
+        unary(kernels.square, x) if y.size == 1 and y.item() == 2 and y.ndim <= x.ndim else binary(kernels.power, x, y)
+    )
 
 
 @op(twin=lambda x: x * 1, backward=[lambda g, _y, _x: g], samples=ANY, numpy=(np.positive,))
@@ -249,7 +251,7 @@ def tanh_backward(g, y, /):
     return binary(kernels.tanh_backward, g, y)
 
 
-@op(twin=lambda x: _sigmoid_twin(x), backward=[lambda g, y, _x: sigmoid_backward(g, y)], samples=ANY,
+@op(twin=np.frompyfunc(lambda x: x.sigmoid(), 1, 1), backward=[lambda g, y, _x: sigmoid_backward(g, y)], samples=ANY,
     gradient_tolerance=bounded(4))  # fmt: skip
 def sigmoid(x, /):
     """1 / (1 + exp(-x)), between 0 and 1.
@@ -258,9 +260,6 @@ def sigmoid(x, /):
     array([0.5       , 0.88079708])
     """
     return unary(kernels.sigmoid, x)
-
-
-_sigmoid_twin = np.frompyfunc(lambda x: x.sigmoid(), 1, 1)
 
 
 @op(twin=lambda g, y: g * (y * (1 - y)), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
@@ -275,6 +274,7 @@ def sigmoid_backward(g, y, /):
 
 
 # ---- choosing ---------------------------------------------------------------------------------------------------------
+
 
 @op(twin=lambda x, y: np.where(x > y, x, np.where(x < y, y, (x + y) / 2)),
     backward=[lambda g, _z, x, y: np.where(x > y, g, np.where(x == y, g / 2, 0)),
@@ -345,4 +345,3 @@ def _comparison(ufunc, sign):
 less, less_equal = _comparison(np.less, "<"), _comparison(np.less_equal, "<=")
 greater, greater_equal = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
 equal, not_equal = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
-

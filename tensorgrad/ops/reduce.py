@@ -7,8 +7,8 @@ from .._op import op
 from .._samples import accumulated, bad, bounded, sample, scaled, special, strided
 from .._tensor import plain
 from ..errors import ShapeError
-from .elementwise import divide
 from ._shared import as_rows, axes_of, kept_shape
+from .elementwise import divide
 
 AXES = [
     sample((5, 3)), sample((5, 3), axis=0), sample((5, 3), axis=-1, keepdims=True), sample((2, 3, 17), axis=(0, 2)),
@@ -188,7 +188,7 @@ def _log_softmax_twin(x, axis=-1):
     return z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
 
 
-@op(twin=_logsumexp_twin, samples=SOFT + [sample((5, 3), axis=0, keepdims=True)], errors=SOFT_ERRORS,
+@op(twin=_logsumexp_twin, samples=[*SOFT, sample((5, 3), axis=0, keepdims=True)], errors=SOFT_ERRORS,
     backward=[lambda g, _y, x, axis=-1, keepdims=False: _spread(g, x, axis, keepdims) * softmax(x, axis=axis)],
     check=lambda x, axis=-1, keepdims=False: _check_axes("logsumexp", False)(x, axis), tolerance=accumulated(4))  # fmt: skip
 def logsumexp(x, /, axis=-1, keepdims=False):

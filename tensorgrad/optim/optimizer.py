@@ -3,8 +3,8 @@
 import numpy as np
 
 from .._parameter import Parameter
-from .._tensor import Tensor
-from ..errors import EngineError, GradientError, OptionError
+from ..errors import GradientError, OptionError
+from ..kernels import Kernel
 
 
 class Optimizer:
@@ -16,7 +16,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
     hyper: tuple[str, ...] = ()
-    kernel = None
+    kernel: Kernel
 
     def __init__(self, parameters, **hyper):
         self.parameters = self._checked(parameters)
@@ -43,7 +43,9 @@ class Optimizer:
         """A number in [low, below), or an OptionError."""
         if not isinstance(value, int | float | np.number) or not low <= value < below:
             upper = "" if below == float("inf") else f" and below {below:g}"
-            raise OptionError(f"{type(self).__name__}: {option} must be a number of at least {low:g}{upper}, got {value!r}")
+            raise OptionError(
+                f"{type(self).__name__}: {option} must be a number of at least {low:g}{upper}, got {value!r}"
+            )
         return float(value)
 
     # ---- the numbers that may change while training ---------------------------------------------------------------
@@ -62,35 +64,26 @@ class Optimizer:
 
         Raises GradientError if one has none: nothing is changed then.
         """
-        grads = []
-        for i, p in enumerate(self.parameters):
-            g = p.grad if p.requires_grad else None
+        grads = [p.grad for p in self.parameters]
+        if any(g is None for g in grads):
+            self._check_missing(grads)
+        self.steps += 1
+        self._numbers[-1] = self.steps
+        for p, g, slots in zip(self.parameters, grads, self._flat):  # noqa: B905
+            if g is not None:
+                numbers = p.take()
+                self.kernel(numbers, g.reshape(-1), *slots, self._numbers)
+                p.put(numbers)
+
+    def _check_missing(self, grads):
+        """A parameter without a gradient must be a frozen one."""
+        for i, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
             if g is None and p.requires_grad:
                 raise GradientError(
                     f"{type(self).__name__}.step: parameter {i} of shape {p.shape} got no gradient; call loss.backward() "
                     "first, leave it out of the optimizer if the loss does not depend on it, or freeze it with "
                     "requires_grad = False"
                 )
-            grads.append(g)
-        self.steps += 1
-        self._numbers[-1] = self.steps
-        for p, g, slots in zip(self.parameters, grads, self._flat, strict=True):
-            if g is not None:
-                self._update(p, g, slots)
-
-    def _update(self, p, g, slots):
-        """Run the kernel on one parameter; on the scalar engine on a copy of its numbers, which is then put back."""
-        if type(p.value) is Tensor:
-            self.kernel(p.value._array.reshape(-1), g.reshape(-1), *slots, self._numbers)
-            p.value._version += 1
-            return
-        data = np.array(p.data)
-        if data.dtype == object:
-            raise EngineError(
-                f"{type(self).__name__}.step: the numbers are {type(data.flat[0]).__name__}s; training needs floats"
-            )
-        self.kernel(data.reshape(-1), np.asarray(g, dtype=data.dtype).reshape(-1), *slots, self._numbers)
-        p.data = data
 
     def zero_grad(self):
         """Forget the gradients of all parameters."""
@@ -111,7 +104,9 @@ class Optimizer:
         shapes = [[np.shape(a) for a in s.values()] for s in state["state"]]
         mine = [[a.shape for a in arrays] for arrays in self._state]
         if shapes != mine or set(state["hyper"]) != set(self.hyper):
-            raise OptionError(f"{type(self).__name__}.load_state_dict: the state is of other parameters or another optimizer")
+            raise OptionError(
+                f"{type(self).__name__}.load_state_dict: the state is of other parameters or another optimizer"
+            )
         self._numbers[:-1] = [state["hyper"][h] for h in self.hyper]
         self.steps = int(state["steps"])
         for arrays, saved in zip(self._state, state["state"], strict=True):

@@ -16,7 +16,7 @@ class History:
 
     def __init__(self, engine):
         self.engine = engine
-        self.epochs = {"loss": []}  # name -> one number an epoch
+        self.epochs: dict[str, list[float]] = {"loss": []}  # name -> one number an epoch
         self.steps = []
         self.seconds = 0.0
         self.stopped = ""

@@ -35,7 +35,9 @@ def checked_size(owner, batch_size, count):
     if batch_size is None:
         return max(count, 1)
     if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
-        raise OptionError(f"{owner}: batch_size must be a positive whole number or None for all rows, got {batch_size!r}")
+        raise OptionError(
+            f"{owner}: batch_size must be a positive whole number or None for all rows, got {batch_size!r}"
+        )
     return int(batch_size)
 
 
@@ -68,10 +70,10 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024):
     outputs, total = [], 0.0
     with evaluating(model):
         for rows in batches(len(X), size):
-            output = model(X[rows])
+            output, target = model(X[rows]), y[rows]
             outputs.append(plain(output))
             if loss is not None:
-                total += float(plain(loss(output, y[rows]))) * len(rows)
-    outputs = np.concatenate(outputs)
+                total += float(loss(output, target).item()) * len(target)
+    together = np.concatenate(outputs)
     result = {} if loss is None else {"loss": total / len(X)}
-    return result | {name: float(metric(outputs, y)) for name, metric in metrics.items()}
+    return result | {name: float(metric(together, y)) for name, metric in metrics.items()}

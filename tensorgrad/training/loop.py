@@ -5,7 +5,6 @@ import time
 import warnings
 
 import numpy as np
-from tqdm import tqdm
 
 from .._tensor import plain
 from ..data import batches, checked
@@ -16,6 +15,7 @@ from .history import History
 from .inference import checked_size, evaluate, number_dtype
 from .interrupt import Interrupt
 from .metrics import named_metrics
+from .progress import Progress
 
 
 def fit(
@@ -50,7 +50,7 @@ def fit(
     >>> model = nn.Sequential(nn.Dense(1, 1), rng=0)
     >>> X = np.linspace(-1, 1, 20)[:, None]
     >>> adam = optim.Adam(model.parameters(), lr=0.1)
-    >>> history = fit(model, (X, 3 * X), loss=nn.MSELoss(), optimizer=adam, epochs=60, progress=False)
+    >>> history = fit(model, (X, 3 * X), loss=nn.MSELoss(), optimizer=adam, epochs=200, progress=False)
     >>> history.loss[-1] < 1e-3
     True
     """
@@ -64,8 +64,8 @@ def fit(
     rng = np.random.default_rng(seed) if shuffle else None
     run = _Run(model, loss, optimizer, named_metrics(metrics), History(model.engine))
     start = time.perf_counter()
-    bar = tqdm(total=epochs, desc="training", unit="epoch", disable=not progress, delay=0.5, dynamic_ncols=True)
-    with Interrupt() as interrupt, bar:
+    model.train()
+    with Interrupt() as interrupt, Progress(epochs, progress) as bar:
         for _ in range(epochs):
             scores = run.epoch(X, y, batches(len(X), size, rng), interrupt)
             if held_out is not None and scores and not interrupt.requested:
@@ -73,10 +73,10 @@ def fit(
                 scores |= {f"val_{name}": value for name, value in found.items()}
             if scores:
                 run.history.append(**scores)
-                bar.set_postfix({k: f"{v:.4g}" for k, v in scores.items()}, refresh=False)
-                bar.update()
-            if not run.history.stopped and any([callback(run.history) for callback in callbacks]):
-                run.history.stopped = "a callback asked for it"
+                bar.step(scores)
+            for callback in callbacks:
+                if callback(run.history) is True and not run.history.stopped:
+                    run.history.stopped = "a callback asked for it"
             if run.history.stopped:
                 break
     run.history.seconds = time.perf_counter() - start
@@ -91,32 +91,31 @@ class _Run:
 
     def epoch(self, X, y, order, interrupt):
         """One pass over the batches; the epoch's mean loss and metrics, or {} if it ended before its first step."""
-        self.model.train()
-        totals, rows_done = {"loss": 0.0} | dict.fromkeys(self.metrics, 0.0), 0
+        totals, rows_done = dict.fromkeys(("loss", *self.metrics), 0.0), 0
         for rows in order:
             target = y[rows]
             output = self.model(X[rows])
             value = self.step(output, target)
             if self.history.stopped:
                 break
-            totals["loss"] += value * len(rows)
+            count = len(target)
+            rows_done += count
+            totals["loss"] += value * count
             if self.metrics:
                 numbers = plain(output)
                 for name, metric in self.metrics.items():
-                    totals[name] += float(metric(numbers, target)) * len(rows)
-            rows_done += len(rows)
+                    totals[name] += float(metric(numbers, target)) * count
             if interrupt.requested:
                 self.history.stopped = "interrupted by Ctrl-C"
                 break
         return {k: v / rows_done for k, v in totals.items()} if rows_done else {}
 
     def step(self, output, target):
-        """Loss, backward and update for one batch; the loss as a number."""
+        """Loss, backward and update for one batch; the loss as a number. Where it is not finite nothing is updated."""
         loss = self.loss(output, target)
-        value = plain(loss)
-        if np.ndim(value):
-            raise ShapeError(f"fit: the loss must be a scalar, got shape {np.shape(value)}; reduce it with .mean()")
-        value = float(value)
+        if getattr(loss, "ndim", 0):
+            raise ShapeError(f"fit: the loss must be a scalar, got shape {loss.shape}; reduce it with .mean()")
+        value = float(loss.item())
         if not math.isfinite(value):
             self.history.stopped = f"the loss became {value} at step {len(self.history.steps)}"
             warnings.warn(

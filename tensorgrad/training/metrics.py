@@ -27,5 +27,6 @@ def named_metrics(metrics):
     """{name: function} from names and functions."""
     metrics = (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics
     return {
-        (m.__name__ if callable(m) else m): (m if callable(m) else choose("metrics", "metric", m, METRICS)) for m in metrics
+        (m.__name__ if callable(m) else m): (m if callable(m) else choose("metrics", "metric", m, METRICS))
+        for m in metrics
     }

@@ -20,4 +20,4 @@ def test_op(name, dtype):
 def test_record_is_complete(name):
     op = OPS[name]
     assert op.samples, f"{name} has no samples"
-    assert op.__doc__ and ">>>" in op.__doc__ or op.forward.__name__.startswith("_"), f"{name} has no doctest"
+    assert (op.__doc__ and ">>>" in op.__doc__) or op.forward.__name__.startswith("_"), f"{name} has no doctest"

@@ -1,0 +1,127 @@
+"""Eager training against PyTorch: python benchmarks/eager.py
+
+The spiral, 300 rows, 2-64-64-3, full batch, Adam, float32, from the same weights. Each side runs in a process of its own,
+in alternation; the ratio is taken pair by pair. PyTorch runs in its best eager form: fused Adam, no number read back.
+Ours is `tg.fit(compile=False)`, which keeps the loss of every step. The variables that hold OpenBLAS to old kernels
+(OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE) are removed first. Needs the extra `oracle`.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+SIZES, STEPS, LR = (2, 64, 64, 3), 300, 1e-2
+
+
+def problem():
+    """The data and the initial weights, the same for everybody."""
+    rng = np.random.default_rng(0)
+    r, k = np.linspace(0, 1, 100), np.arange(3)[:, None]
+    t = np.linspace(0, 4, 100) + 4 * k + rng.normal(size=(3, 100)) * 0.2
+    X = np.stack([r * np.sin(2.5 * t), r * np.cos(2.5 * t)], -1).reshape(-1, 2).astype(np.float32)
+    weights = [(rng.normal(size=(a, b)) * np.sqrt(2 / a)).astype(np.float32) for a, b in itertools.pairwise(SIZES)]
+    return X, np.repeat(np.arange(3), 100), weights
+
+
+def ours():
+    """Seconds for a step, how many of them are Python, and the loss after 20 steps."""
+    import tensorgrad as tg
+    from tensorgrad import kernels, nn, optim
+
+    X, y, weights = problem()
+    model = nn.Sequential(nn.Dense(2, 64), nn.ReLU(), nn.Dense(64, 64), nn.ReLU(), nn.Dense(64, 3), rng=0)
+    for layer, w in zip(model.layers[::2], weights, strict=True):
+        layer.weight.data = w
+    optimizer, loss = optim.Adam(model.parameters(), lr=LR), nn.CrossEntropyLoss()
+
+    def train(steps):
+        start = time.perf_counter()
+        history = tg.fit(model, (X, y), loss=loss, optimizer=optimizer, epochs=steps, batch_size=None, shuffle=False,
+                         compile=False, progress=False)  # fmt: skip
+        return time.perf_counter() - start, history.loss[-1]
+
+    early = train(20)[1]
+    best = min(train(STEPS)[0] for _ in range(5)) / STEPS
+    for (
+        kernel
+    ) in kernels.Kernel.registry.values():  # the same steps with kernels that do nothing: what is left is Python
+        kernel.body = nothing
+    return {"step": best, "loss": early, "python": min(train(STEPS)[0] for _ in range(5)) / STEPS}
+
+
+def nothing(*arrays):
+    """In place of every kernel; a loss of 1 keeps the training going."""
+    if arrays[-2].shape == (1,):
+        arrays[-2].fill(1)
+
+
+def pytorch():
+    """Seconds for a step, and the loss after 20 steps."""
+    import torch
+
+    X, y, weights = problem()
+    X, y = torch.from_numpy(X), torch.from_numpy(y)
+    layers = []
+    for w in weights:
+        linear = torch.nn.Linear(*w.shape)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(w.T))
+            linear.bias.zero_()
+        layers += [linear, torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    optimizer, loss_of = torch.optim.Adam(model.parameters(), lr=LR, fused=True), torch.nn.CrossEntropyLoss()
+
+    def train(steps):
+        start = time.perf_counter()
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = loss_of(model(X), y)
+            loss.backward()
+            optimizer.step()
+        return time.perf_counter() - start, loss.item()
+
+    early = train(20)[1]
+    best = min(train(STEPS)[0] for _ in range(5)) / STEPS
+    return {"step": best, "loss": early}
+
+
+def run(side):
+    """One side in a fresh process; its numbers."""
+    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    done = subprocess.run(
+        [sys.executable, __file__, "--side", side], capture_output=True, text=True, env=env, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{side} failed:\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs (default 5)")
+    parser.add_argument("--side", choices=["ours", "pytorch"], help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        print(json.dumps(ours() if args.side == "ours" else pytorch()))
+        return
+    pairs = [(run("ours"), run("pytorch")) for _ in range(args.rounds)]
+    for mine, theirs in pairs:
+        assert abs(mine["loss"] - theirs["loss"]) < 1e-3, (mine, theirs)
+        print(
+            f"ours {mine['step'] * 1e6:6.1f} us a step, {mine['python'] * 1e6:.1f} of them Python   "
+            f"PyTorch {theirs['step'] * 1e6:6.1f} us   ratio {theirs['step'] / mine['step']:.2f}   "
+            f"loss after 20 steps {mine['loss']:.5f} and {theirs['loss']:.5f}"
+        )
+    ratios = [theirs["step"] / mine["step"] for mine, theirs in pairs]
+    print(f"ratio PyTorch / ours: median {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The progress bar of fit."""
+
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+
+class Progress:
+    """A bar over the epochs with the latest scores, on standard error; nothing is shown in the first half second."""
+
+    def __init__(self, epochs, on):
+        self.bar: Any = tqdm(total=epochs, desc="training", unit="epoch", delay=0.5, dynamic_ncols=True) if on else None
+        self.done, self.shown, self.scores = 0, time.perf_counter(), {}
+
+    def step(self, scores):
+        """One epoch more; the bar is drawn ten times a second at most, as drawing takes longer than a small epoch."""
+        if self.bar is None:
+            return
+        self.done, self.scores = self.done + 1, scores
+        if time.perf_counter() - self.shown > 0.1:
+            self._draw()
+
+    def _draw(self):
+        self.bar.set_postfix({k: f"{v:.4g}" for k, v in self.scores.items()}, refresh=False)
+        self.bar.update(self.done)
+        self.done, self.shown = 0, time.perf_counter()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.bar is not None:
+            self._draw()
+            self.bar.close()

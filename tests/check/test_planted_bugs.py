@@ -1,0 +1,386 @@
+"""A checker that never fails checks nothing: each bug below is planted in every op that can have it, and found."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad import _tape
+from tensorgrad._op import Op
+from tensorgrad._registry import OPS
+from tensorgrad._tensor import Tensor
+
+NAMES = sorted(name for name, op in OPS.items() if isinstance(op, Op))
+DIFFERENTIABLE = [n for n in NAMES if any(OPS[n].differentiable)]
+GRADIENTS = [(n, i) for n in DIFFERENTIABLE for i, k in enumerate(OPS[n].differentiable) if k and not OPS[n].composed]
+COMPOSED = [n for n in NAMES if OPS[n].composed]
+SMALL = 1e-9  # a relative error of this size is millions of ulps in float64
+
+
+def failures(name, dtype="float64"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # wrong numbers may warn on their way
+        return tg.check_op(name, dtypes=[dtype]).failures
+
+
+def assert_found(name, *words, dtype="float64"):
+    found = failures(name, dtype)
+    assert any(all(w in sentence for w in words) for sentence in found), found or f"the bug in {name} was not found"
+
+
+def kinds(op, count):
+    return op.differentiable * count if op.variadic else op.differentiable
+
+
+def cases(op):
+    """(sample, float64 arrays) of every sample with a gradient and some numbers."""
+    rng = np.random.default_rng(0)
+    for sample in op.samples:
+        arrays = [a.astype(float) if a.dtype.kind == "f" else a for a in sample.arrays(rng)]
+        if sample.gradient and all(a.size for a in arrays):
+            yield sample, arrays
+
+
+# ---- planting ---------------------------------------------------------------------------------------------------------
+def as_result(y):
+    """NumPy's arithmetic turns arrays without axes into numbers; ops do not."""
+    return y if y is None or isinstance(y, Tensor) else np.asarray(y)
+
+
+def plant_in_value(patch, name, bug):
+    """Let `bug(y)` stand for the output, arrays and (in composed ops) Tensors alike."""
+    forward = OPS[name].forward
+
+    def wrong(*inputs, **options):
+        y = forward(*inputs, **options)
+        return (as_result(bug(y[0])), *y[1:]) if type(y) is tuple else as_result(bug(y))
+
+    patch.setattr(OPS[name], "forward", wrong)
+
+
+def plant_in_gradient(patch, name, i, bug):
+    """Let `bug(gradient)` stand for the gradient that the op gives for input i."""
+    op = OPS[name]
+    if op.fused is not None:
+        fused = op.fused
+
+        def wrong_fused(*args, **options):
+            grads = list(fused(*args, **options))
+            grads[i] = as_result(bug(grads[i]))
+            return grads
+
+        patch.setattr(op, "fused", wrong_fused)
+        return
+    rules = list(op.backward)
+    rule = rules[i]
+    rules[i] = lambda *args, **options: as_result(bug(rule(*args, **options)))
+    patch.setattr(op, "backward", rules)
+
+
+def last_element(y):
+    """y with the last element off by a little, as a loop that stops too early or a bad vector tail leaves it."""
+    off = np.zeros(y.shape)
+    off.reshape(-1)[-1:] = SMALL
+    return y + off * (1 + abs(y)) if isinstance(y, Tensor) else y + (off * (1 + np.abs(y))).astype(y.dtype)
+
+
+# ---- the value --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("bug", [last_element, lambda y: y * (1 + SMALL)], ids=["last element wrong", "wrong factor"])
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_value(monkeypatch, name, bug):
+    plant_in_value(monkeypatch, name, bug)
+    assert_found(name, "the value is")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_dtype(monkeypatch, name):
+    """float32 becomes float64; or float64 becomes float32, where an option asks for float64."""
+    plant_in_value(monkeypatch, name, lambda y: y.astype("float32" if y.dtype == "float64" else "float64"))
+    assert_found(name, "dtype", dtype="float32")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_input_modified_in_place(monkeypatch, name):
+    forward = OPS[name].forward
+
+    def wrong(*inputs, **options):
+        y = forward(*inputs, **options)
+        for x in inputs:
+            if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+                x[...] = x + 1
+        return y
+
+    monkeypatch.setattr(OPS[name], "forward", wrong)
+    assert_found(name, "an input was modified")
+
+
+def has_strided_sample(name):
+    return any(not a.flags.c_contiguous for s in OPS[name].samples for a in s.arrays(np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if has_strided_sample(n)])
+def test_strides_ignored(monkeypatch, name):
+    """The numbers are read one after another from memory, where the array skips some."""
+    forward = OPS[name].forward
+
+    def packed(x):
+        contiguous = not isinstance(x, np.ndarray) or x.flags.c_contiguous
+        return x if contiguous else np.lib.stride_tricks.as_strided(x, x.shape, np.empty(x.shape, x.dtype).strides)
+
+    monkeypatch.setattr(OPS[name], "forward", lambda *inputs, **options: forward(*map(packed, inputs), **options))
+    assert_found(name)
+
+
+# ---- the gradient -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("bug", [last_element, lambda g: g * (1 + SMALL)], ids=["last element wrong", "wrong factor"])
+@pytest.mark.parametrize("name, i", GRADIENTS)
+def test_wrong_gradient(monkeypatch, name, i, bug):
+    plant_in_gradient(monkeypatch, name, i, bug)
+    assert_found(name, f"gradient {i} is")
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_wrong_gradient_of_a_composed_op(monkeypatch, name):
+    """The value is right; a part of it is counted twice in the gradient."""
+    plant_in_value(monkeypatch, name, lambda y: y + SMALL * (y - y.detach()) if isinstance(y, Tensor) else y)
+    assert_found(name, "gradient 0 is")
+
+
+@pytest.mark.parametrize("name, i", GRADIENTS)
+def test_missing_gradient(monkeypatch, name, i):
+    """The op hands no gradient on to input i."""
+    op, pull = OPS[name], OPS[name].pull
+
+    def forgetful(node, g, recorded):
+        return [(x, gx) for x, gx in pull(node, g, recorded) if x is not node.inputs[i]]
+
+    monkeypatch.setattr(op, "pull", forgetful, raising=False)
+    assert_found(name, f"gradient {i} is missing")
+
+
+@pytest.mark.parametrize("name", ["tanh", "dense", "concatenate"])
+def test_backward_that_gives_none(monkeypatch, name):
+    """A crash is a failure of the op, to be reported with its sample like any other."""
+    plant_in_gradient(monkeypatch, name, 0, lambda g: None)
+    assert_found(name, "sample 0")
+
+
+def test_forward_that_raises(monkeypatch):
+    plant_in_value(monkeypatch, "tanh", lambda y: 1 / 0)
+    assert_found("tanh", "sample 0", "ZeroDivisionError")
+
+
+@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if n not in COMPOSED])
+def test_incoming_gradient_modified_in_place(monkeypatch, name):
+    """The op's own gradient is right; but somebody else, further on in the backward, holds the array that it changed."""
+    op, pull = OPS[name], OPS[name].pull
+
+    def careless(node, g, recorded):
+        pulled = [(x, np.array(gx)) for x, gx in pull(node, g, recorded)]
+        if g.flags.writeable:
+            g += 1
+        return pulled
+
+    monkeypatch.setattr(op, "pull", careless, raising=False)
+    assert_found(name)
+
+
+# ---- the tape ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_overwrite_instead_of_accumulate(monkeypatch, name):
+    monkeypatch.setattr(_tape, "accumulate", lambda total, g: g)
+    assert_found(name, "gradient 0 is" if OPS[name].differentiable[0] else "gradient 1 is")
+
+
+def broadcasts(name):
+    """Whether a gradient of this op, on its samples, ever has to be summed back to an input's shape."""
+    calls, unbroadcast = [], _tape.unbroadcast
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_tape, "unbroadcast", lambda g, shape: calls.append(shape) or unbroadcast(g, shape))
+        for sample, arrays in cases(OPS[name]):
+            leaves = [tg.tensor(a, requires_grad=k) for a, k in zip(arrays, kinds(OPS[name], len(arrays)), strict=True)]
+            y = OPS[name](*leaves, **sample.options)
+            y.backward(np.ones(y.shape))
+    return bool(calls)
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    BROADCASTING = [n for n in DIFFERENTIABLE if broadcasts(n)]
+
+
+def first_slice(g, shape):
+    """The gradient of one of the copies for that of all."""
+    if not g.size:
+        return np.zeros(shape)
+    return g[(0,) * (g.ndim - len(shape))][tuple(slice(0, n) for n in shape)]
+
+
+@pytest.mark.parametrize("bug", [lambda g, shape: g, first_slice], ids=["left out", "first slice alone"])
+@pytest.mark.parametrize("name", BROADCASTING)
+def test_unbroadcasting(monkeypatch, name, bug):
+    monkeypatch.setattr(_tape, "unbroadcast", bug)
+    assert_found(name, "gradient", "")
+
+
+def test_ops_of_two_inputs_have_broadcasting_samples():
+    expected = {"add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "where", "matmul", "broadcast_to"}
+    assert expected <= set(BROADCASTING)
+
+
+# ---- ties and kinks ---------------------------------------------------------------------------------------------------
+def first_of_ties(arg):
+    """All of the gradient to the first of the largest, not even shares."""
+
+    def rule(g, _y, x, axis=None, keepdims=False):
+        axes = tuple(range(x.ndim)) if axis is None else tuple(np.atleast_1d(axis) % x.ndim)
+        kept = np.asarray(g).reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
+        rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*(n for i, n in enumerate(x.shape) if i not in axes), -1)
+        first = np.arange(rows.shape[-1]) == arg(rows, axis=-1)[..., None]
+        order = [i for i in range(x.ndim) if i not in axes] + list(axes)
+        hit = first.reshape([x.shape[i] for i in order]).transpose(np.argsort(order))
+        return np.where(hit, kept, 0.0)
+
+    return [rule]
+
+
+def dense_passing_at_zero(needs, g, _y, x, w, b, activation=None):
+    y = x @ w + b
+    g = np.where(y >= 0, g, 0) if activation else g
+    count = int(np.prod(x.shape[:-1]))
+    rows, flat = x.reshape(count, len(w)), g.reshape(count, len(b))
+    return g @ w.T, rows.T @ flat, flat.sum(0)
+
+
+# op -> what of its record is replaced, and by what: right everywhere but at the tie or kink
+OTHER_RULE = {
+    "relu": ("backward", [lambda g, _y, x: g * (x >= 0)]),
+    "relu_backward": ("forward", lambda g, y: np.where(y >= 0, g, 0)),
+    "dense": ("fused", dense_passing_at_zero),
+    "abs": ("backward", [lambda g, _y, x: np.where(x >= 0, g, -g)]),
+    "sign": ("forward", lambda x: np.where(x >= 0, 1.0, -1.0)),
+    "maximum": ("backward", [lambda g, _z, x, y: np.where(x >= y, g, 0), lambda g, _z, x, y: np.where(y > x, g, 0)]),
+    "minimum": ("backward", [lambda g, _z, x, y: np.where(x <= y, g, 0), lambda g, _z, x, y: np.where(y < x, g, 0)]),
+    "max": ("backward", first_of_ties(np.argmax)),
+    "min": ("backward", first_of_ties(np.argmin)),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_RULE)
+def test_other_tie_rule(monkeypatch, name):
+    monkeypatch.setattr(OPS[name], *OTHER_RULE[name])
+    assert_found(name)
+
+
+@pytest.mark.parametrize("name", OTHER_RULE)
+def test_the_other_rule_is_right_elsewhere(monkeypatch, name):
+    """So it is the tie that is found: without the samples that have one, the other rule passes."""
+    op = OPS[name]
+    monkeypatch.setattr(op, "samples", [s for s in op.samples if s.gradient and not on_kink(op, s)])
+    monkeypatch.setattr(op, *OTHER_RULE[name])
+    assert not failures(name)
+
+
+def on_kink(op, sample):
+    """Whether the op bends or jumps at this sample: the slopes to both sides, along some direction, differ."""
+    rng = np.random.default_rng(0)
+    arrays = [a.astype(float) if a.dtype.kind == "f" else a for a in sample.arrays(rng)]
+
+    def value(directions, t):
+        moved = (a + t * d if d is not None else a for a, d in zip(arrays, directions, strict=True))
+        y = op.forward(*moved, **sample.options)
+        return np.asarray(y[0] if type(y) is tuple else y, float)
+
+    for _ in range(4 if sample.gradient and all(a.size for a in arrays) else 0):
+        directions = [rng.normal(size=a.shape) if a.dtype.kind == "f" else None for a in arrays]
+        y, up, down = (value(directions, t) for t in (0.0, 1e-7, -1e-7))
+        bend, change = np.abs(up - 2 * y + down), np.abs(up - y) + np.abs(y - down)
+        if np.any(bend > 0.01 * change + 1e-10 * np.abs(y) + 1e-12):
+            return True
+    return False
+
+
+def test_the_table_of_other_rules_covers_every_op_with_ties_or_kinks():
+    with np.errstate(all="ignore"):
+        found = {n for n in NAMES if any(on_kink(OPS[n], s) for s in OPS[n].samples)}
+    assert found == OTHER_RULE.keys()
+
+
+# ---- errors -----------------------------------------------------------------------------------------------------------
+WITH_ERRORS = [n for n in NAMES if OPS[n].errors]
+
+
+def around(patch, name, on_error):
+    """Handle the errors of an op's check, and of its forward, with `on_error`."""
+
+    def wrap(function):
+        def wrapped(*inputs, **options):
+            try:
+                return function(*inputs, **options)
+            except Exception as error:
+                return on_error(error)
+
+        return wrapped
+
+    op = OPS[name]
+    patch.setattr(op, "forward", wrap(op.forward))
+    if op.check is not None:
+        patch.setattr(op, "check", wrap(op.check))
+
+
+@pytest.mark.parametrize("name", WITH_ERRORS)
+def test_error_of_other_text(monkeypatch, name):
+    def reworded(error):
+        raise type(error)("something is wrong")
+
+    around(monkeypatch, name, reworded)
+    assert_found(name, "bad input 0", "the error says 'something is wrong', expected")
+
+
+@pytest.mark.parametrize("name", WITH_ERRORS)
+def test_error_of_other_type(monkeypatch, name):
+    def other(error):
+        raise ArithmeticError(str(error))
+
+    around(monkeypatch, name, other)
+    assert_found(name, "bad input 0", "ArithmeticError")
+
+
+@pytest.mark.parametrize("name", WITH_ERRORS)
+def test_bad_input_accepted(monkeypatch, name):
+    op, check, forward = OPS[name], OPS[name].check, OPS[name].forward
+
+    def lenient(*inputs, **options):
+        try:
+            if check is not None:
+                check(*inputs, **options)
+            return forward(*inputs, **options)
+        except Exception:
+            return np.zeros(())
+
+    monkeypatch.setattr(op, "check", None)
+    monkeypatch.setattr(op, "forward", lenient)
+    assert_found(name, "bad input 0", "no error, expected")
+
+
+# ---- the report -------------------------------------------------------------------------------------------------------
+def test_report_of_a_wrong_op(monkeypatch):
+    plant_in_gradient(monkeypatch, "tanh", 0, lambda g: g * 2)
+    report = tg.check_op("tanh", dtypes=["float64"])
+    assert not report.ok
+    assert str(report).startswith("tanh: WRONG, ")
+    assert "gradient 0 is " in str(report) and "from the twin's, allowed " in str(report)
+
+
+def test_unknown_op():
+    with pytest.raises(tg.errors.OptionError) as caught:
+        tg.check_op("sofmax")
+    known = ", ".join(map(repr, OPS))
+    assert str(caught.value) == f"ops: unknown op 'sofmax'; did you mean 'softmax'? (known: {known})"
+
+
+@pytest.mark.parametrize("name", sorted(OPS.keys() - set(NAMES)))
+def test_function_without_a_record(name):
+    with pytest.raises(tg.errors.OptionError, match=f"'{name}'"):
+        tg.check_op(name)

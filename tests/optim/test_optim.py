@@ -1,0 +1,221 @@
+"""Optimizers: the kernel against the rule, the learning rate, state, and what they refuse."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad import nn, optim
+from tensorgrad.errors import GradientError, OptionError
+
+CLASSES = [c for _, c in inspect.getmembers(optim, inspect.isclass) if c is not optim.Optimizer]
+# Values that every option of that name is tried with, besides its default.
+VALUES = {"momentum": 0.9, "weight_decay": 0.01, "betas": (0.8, 0.95), "eps": 1e-3, "nesterov": True, "dampening": 0.3,
+          "alpha": 0.9, "centered": True, "amsgrad": True, "rho": 0.8, "lr_decay": 0.01}  # fmt: skip
+
+
+def options_of(cls):
+    """Option sets: the defaults, each option alone, and all together."""
+    names = [n for n in list(inspect.signature(cls).parameters)[1:] if n != "lr"]
+    missing = [n for n in names if n not in VALUES]
+    assert not missing, f"{cls.__name__} has options that no test tries: {missing}; add them to VALUES"
+    sets = [{}, *({n: VALUES[n]} for n in names), {n: VALUES[n] for n in names}]
+    return [pytest.param(cls, options, id=f"{cls.__name__}-{'-'.join(options) or 'defaults'}") for options in sets]
+
+
+CASES = [case for cls in CLASSES for case in options_of(cls)]
+
+
+def test_all_classes_are_found():
+    assert {optim.SGD, optim.Adam} <= set(CLASSES)
+    assert all(issubclass(c, optim.Optimizer) for c in CLASSES)
+
+
+def parameters(dtype="float32"):
+    return [tg.Parameter(np.cos(np.arange(n)).reshape(s).astype(dtype)) for n, s in ((6, (2, 3)), (1, ()), (67, (67,)))]
+
+
+@pytest.mark.parametrize(("cls", "options"), CASES)
+@pytest.mark.parametrize(("dtype", "ulps"), [("float64", 16), ("float32", 64)])
+def test_kernel_follows_the_rule(cls, options, dtype, ulps):
+    """50 steps: the fused kernel against the rule in float64; last places of the largest number in the array."""
+    ps, rng = parameters(dtype), np.random.default_rng(0)
+    optimizer = cls(ps, lr=0.01, **options)
+    numbers = optimizer.state_dict()["hyper"]
+    expected = [[p.data.astype(float), *(np.zeros(p.shape) for _ in optimizer.slots)] for p in ps]
+    for step in range(1, 51):
+        for k, p in enumerate(ps):
+            p.grad = rng.normal(size=p.shape)
+            expected[k] = list(cls.rule(expected[k][0], p.grad.astype(float), *expected[k][1:], *numbers.values(), step))
+        optimizer.step()
+        for p, (truth, *_) in zip(ps, expected, strict=True):
+            assert p.dtype == dtype
+            assert abs(p.data - truth).max() <= ulps * np.spacing(abs(truth).max().astype(dtype))
+
+
+def test_a_wrong_rule_is_noticed():
+    class Wrong(optim.SGD):
+        @staticmethod
+        def rule(p, g, velocity, lr, momentum, weight_decay, step):
+            return p - lr * g * 1.0001, velocity
+
+    with pytest.raises(AssertionError):
+        test_kernel_follows_the_rule(Wrong, {}, "float64", 16)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_state_has_the_parameters_dtype_and_memory_never_moves(cls, dtype):
+    (p, *_) = ps = parameters(dtype)
+    optimizer = cls(ps, lr=0.1)
+    memory = p.data
+    for q in ps:
+        q.grad = np.ones(q.shape)
+    optimizer.step()
+    assert p.data is memory
+    assert {a.dtype for s in optimizer.state_dict()["state"] for a in s.values()} <= {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_the_scalar_engine_takes_the_same_steps(cls):
+    model = nn.Dense(2, 2, rng=0).astype("float64")
+    scalar = model.to("scalar")
+    for m in (model, scalar):
+        optimizer = cls(m.parameters(), lr=0.1)
+        for _ in range(3):
+            for p in m.parameters():
+                p.grad = np.cos(np.arange(p.size)).reshape(p.shape)
+            optimizer.step()
+    for p, q in zip(model.parameters(), scalar.parameters(), strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
+# ---- learning rate and state ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("cls", CLASSES)
+def test_learning_rate_can_be_changed(cls):
+    (p, *_) = ps = parameters("float64")
+    optimizer, before = cls(ps, lr=0.5), p.data.copy()
+    optimizer.lr = 0
+    for q in ps:
+        q.grad = np.ones(q.shape)
+    optimizer.step()
+    assert optimizer.lr == 0
+    np.testing.assert_array_equal(p.data, before)
+    with pytest.raises(OptionError, match=rf"^{cls.__name__}: lr must be a number of at least 0, got -1$"):
+        optimizer.lr = -1
+
+
+@pytest.mark.parametrize(("cls", "options"), CASES)
+def test_state_round_trip_continues_with_the_same_bits(cls, options):
+    def steps(optimizer, ps, seeds):
+        for seed in seeds:
+            for p in ps:
+                p.grad = np.random.default_rng(seed).normal(size=p.shape)
+            optimizer.step()
+
+    a, b = parameters(), parameters()
+    first = cls(a, lr=0.01, **options)
+    steps(first, a, range(3))
+    state = first.state_dict()
+    for p, q in zip(a, b, strict=True):
+        q.data = p.data
+    second = cls(b, lr=0.5)
+    second.load_state_dict(state)
+    steps(first, a, range(3, 6))
+    assert state["steps"] == 3  # a copy
+    steps(second, b, range(3, 6))
+    for p, q in zip(a, b, strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+    assert repr(first) == repr(second)
+
+
+@pytest.mark.parametrize("change", [lambda s: s["state"].pop(), lambda s: s["hyper"].pop("lr"), lambda s: s.pop("steps"),
+                                    lambda s: s.pop("state"), lambda s: s["state"][0].update({"other": np.ones(2)}),
+                                    lambda s: s["hyper"].update(lr=-1.0), lambda s: s["hyper"].update(lr="a")],
+                         ids=["fewer", "no lr", "no steps", "no state", "other slot", "negative", "text"])  # fmt: skip
+def test_a_state_that_does_not_fit_changes_nothing(change):
+    optimizer = optim.Adam(parameters(), lr=0.25)
+    state = optim.Adam(parameters(), lr=0.125).state_dict()
+    state["steps"] = 7
+    change(state)
+    with pytest.raises(OptionError, match=r"^Adam(\.load_state_dict)?: "):
+        optimizer.load_state_dict(state)
+    assert (optimizer.lr, optimizer.steps) == (0.25, 0)
+
+
+def test_repr():
+    assert repr(optim.SGD(parameters(), lr=0.1)) == "SGD(3 parameters, lr=0.1, momentum=0, weight_decay=0)"
+
+
+# ---- what is refused --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("cls", CLASSES)
+def test_missing_gradient_changes_nothing(cls):
+    ps = parameters()
+    optimizer, before = cls(ps, lr=0.1), [p.data.copy() for p in ps]
+    ps[0].grad = np.ones((2, 3))
+    with pytest.raises(GradientError) as error:
+        optimizer.step()
+    assert str(error.value).startswith(f"{cls.__name__}.step: parameter 1 of shape () got no gradient; call loss.backward()")
+    assert optimizer.steps == 0
+    for p, b in zip(ps, before, strict=True):
+        np.testing.assert_array_equal(p.data, b)
+
+
+def test_frozen_parameters_are_left_alone():
+    ps = parameters()
+    ps[0].requires_grad = False
+    optimizer, before = optim.SGD(ps, lr=0.1, weight_decay=0.1), ps[0].data.copy()
+    for p in ps:  # also with a gradient from elsewhere
+        p.grad = np.ones(p.shape)
+    optimizer.step()
+    np.testing.assert_array_equal(ps[0].data, before)
+    optimizer.zero_grad()
+    assert [p.grad for p in ps] == [None] * 3
+
+
+P = tg.Parameter(np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([], "{0}: the list of parameters is empty; a model without weights has nothing to train"),
+        (nn.ReLU().parameters(), "{0}: the list of parameters is empty"),
+        (P, "{0}: expected a list of parameters, such as model.parameters(), got Parameter"),
+        (nn.Dense(2, 3), "{0}: expected a list of parameters, such as model.parameters(), got Dense(2, 3)"),
+        ([P, np.ones(2)], "{0}: parameter 1 is a ndarray, expected a tensorgrad.Parameter"),
+        ([tg.tensor([1.0], requires_grad=True)], "{0}: parameter 0 is a Tensor, expected a tensorgrad.Parameter"),
+        ([P, P], "{0}: a parameter is in the list twice; it would be updated twice a step"),
+        (None, "{0}: expected a list of parameters, such as model.parameters(), got None"),
+        (nn.Dense(2, 3).parameters, "{0}: expected a list of parameters, such as model.parameters(), got <bound method"),
+    ],
+    ids=["empty", "no weights", "parameter", "model", "array", "tensor", "twice", "None", "method"],
+)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_what_is_not_a_list_of_parameters(cls, given, text):
+    with pytest.raises(OptionError) as error:
+        cls(given, lr=0.1)
+    assert str(error.value).startswith(text.format(cls.__name__))
+
+
+@pytest.mark.parametrize(
+    ("cls", "options", "text"),
+    [
+        (optim.SGD, {"lr": -0.1}, "SGD: lr must be a number of at least 0, got -0.1"),
+        (optim.SGD, {"lr": float("nan")}, "SGD: lr must be a number of at least 0, got nan"),
+        (optim.SGD, {"lr": float("inf")}, "SGD: lr must be a number of at least 0, got inf"),
+        (optim.SGD, {"lr": "0.1"}, "SGD: lr must be a number of at least 0, got '0.1'"),
+        (optim.SGD, {"lr": True}, "SGD: lr must be a number of at least 0, got True"),
+        (optim.SGD, {"lr": 0.1, "momentum": 1}, "SGD: momentum must be a number of at least 0 and below 1, got 1"),
+        (optim.Adam, {"betas": (0.9, 1.0)}, "Adam: betas[1] must be a number of at least 0 and below 1, got 1.0"),
+        (optim.Adam, {"betas": 0.9}, "Adam: betas must be two numbers, got 0.9"),
+        (optim.Adam, {"eps": 0.0}, "Adam: eps must be a number above 0, got 0.0"),
+        (optim.Adam, {"weight_decay": -1}, "Adam: weight_decay must be a number of at least 0, got -1"),
+    ],
+    ids=str,
+)
+def test_options_out_of_range(cls, options, text):
+    with pytest.raises(OptionError) as error:
+        cls(parameters(), **options)
+    assert str(error.value) == text

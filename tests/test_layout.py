@@ -1,0 +1,126 @@
+"""The shape of the tree: imports run one way, names do not collide, and what is public is documented."""
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import microgrid
+import tensorgrad as tg
+
+ROOT = Path(tg.__file__).parent
+# Lowest first; a module imports only from its own layer and from those before it. Imports inside functions are free:
+# they run when everything is loaded.
+LAYERS = [
+    ["errors"], ["kernels"], ["_registry", "_samples"], ["_tape"], ["_tensor"], ["_parameter"], ["_op"], ["ops"], ["_transforms"],
+    ["nn"], ["optim"], ["data"], ["training"],
+    ["check", "show", "export", "_program", "_doctor", "sklearn", "cli"], ["__init__", "__main__"],
+]  # fmt: skip
+RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def module_imports(path):
+    """(line, dotted name inside tensorgrad) of every import that runs when the module is loaded."""
+    package = path.relative_to(ROOT.parent).with_suffix("").parts[:-1]
+    nodes = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, [base, node.module]))
+            # `from . import data, errors` imports modules; `from .data import checked` one module
+            yield from ((node.lineno, f"{module}.{alias.name}" if module == "tensorgrad" else module) for alias in node.names)
+        nodes.extend(ast.iter_child_nodes(node))
+
+
+def layer(dotted):
+    parts = dotted.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    own = parts[0]
+    assert own in RANK, f"{own} is in no layer: add it to LAYERS"
+    for line, name in module_imports(path):
+        if name.split(".")[0] == "tensorgrad":
+            other = layer(name)
+            assert RANK[other] <= RANK[own], f"{path.name}:{line} ({own}) imports {name}, which is above it"
+
+
+def test_a_wrong_import_is_noticed(tmp_path, monkeypatch):
+    package = tmp_path / "tensorgrad"
+    (package / "kernels").mkdir(parents=True)
+    for text in ("from ..nn import Module", "from .. import nn", "import tensorgrad.nn", "if True:\n    from ..nn.dense import Dense"):
+        path = package / "kernels" / "wrong.py"
+        path.write_text(text)
+        monkeypatch.setattr(f"{__name__}.ROOT", package) if __name__ in importlib.sys.modules else None
+        globals_before = globals()["ROOT"]
+        globals()["ROOT"] = package
+        try:
+            with pytest.raises(AssertionError, match="imports tensorgrad.nn.*, which is above it"):
+                test_imports_run_one_way(path)
+        finally:
+            globals()["ROOT"] = globals_before
+
+
+def test_kernels_know_nothing_of_autograd():
+    for path in (ROOT / "kernels").glob("*.py"):
+        names = {layer(n) for _, n in module_imports(path) if n.startswith("tensorgrad")}
+        assert names <= {"kernels", "errors"}, path.name
+
+
+def test_microgrid_imports_nothing_of_tensorgrad():
+    for path in Path(microgrid.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not any(a.name.startswith("tensorgrad") for a in node.names), path.name
+            elif isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("tensorgrad"), path.name
+                assert node.level < 2, path.name
+
+
+def public(module):
+    names = getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]
+    return {n: getattr(module, n) for n in names}
+
+
+def test_no_module_shares_the_name_of_a_public_function():
+    functions = {n for n, v in public(tg).items() if callable(v)}
+    modules = {p.stem for p in MODULES} | {p.name for p in ROOT.iterdir() if p.is_dir()}
+    assert not functions & modules
+
+
+PUBLIC = [tg, tg.nn, tg.optim, tg.ops, tg.data, tg.errors, tg.training, tg.check, microgrid]
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda m: m.__name__)
+def test_every_public_name_has_a_docstring(module):
+    without = [n for n, v in public(module).items() if not (inspect.getdoc(v) or "").strip()]
+    assert not without
+
+
+@pytest.mark.parametrize(
+    "cls", [tg.Tensor, tg.Parameter, tg.History, tg.nn.Module, tg.nn.Sequential, tg.optim.Optimizer], ids=lambda c: c.__name__
+)
+def test_every_public_method_has_a_docstring(cls):
+    numpys = {"forward", "children", "reset_parameters"} | {n for n in vars(cls) if hasattr(importlib.import_module("numpy"), n)}
+    without = [n for n, v in vars(cls).items()
+               if not n.startswith("_") and n not in numpys and (callable(v) or isinstance(v, property))
+               and not (inspect.getdoc(v) or "").strip()]  # fmt: skip
+    assert not without
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_module_has_a_docstring_and_is_of_a_readable_length(path):
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    assert len(text.splitlines()) <= 400
