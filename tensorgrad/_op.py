@@ -120,6 +120,8 @@ class Op:
             self.check(*arrays, **options)
         saved = self.forward(*arrays, **options)
         y = saved[0] if type(saved) is tuple else saved
+        if type(y) is not np.ndarray:  # NumPy gives a bare number where no axes are left
+            y = saved = np.asarray(y)
         if mode.trace is not None:
             mode.trace.forward(self, arrays, options, y)
         if plain == len(inputs):

@@ -26,7 +26,8 @@ class Parameter(Operators):
         if isinstance(data, np.ndarray) and data.dtype == object:
             self.value = data
         else:
-            dtype = data.dtype if getattr(data, "dtype", None) in FLOATS else np.float32
+            dtype = getattr(data, "dtype", np.dtype(np.float32))
+            dtype = dtype if dtype in FLOATS else np.float32
             self.value = tensor(data, requires_grad, dtype=dtype)
         self._requires_grad = requires_grad
 

@@ -1,6 +1,6 @@
 """What an import brings in, and how long it takes."""
 
-import importlib.util
+import importlib.resources
 import statistics
 import subprocess
 import sys
@@ -43,9 +43,9 @@ sys.modules[{missing!r}] = None
 import numpy as np, tensorgrad as tg
 model = tg.nn.Sequential(tg.nn.Dense(1, 1), rng=0)
 X = np.ones((4, 1))
-tg.fit(model, (X, X), loss=tg.nn.MSELoss(), optimizer=tg.optim.SGD(model.parameters(), lr=0.1), progress=False)
+print(tg.fit(model, (X, X), loss=tg.nn.MSELoss(), optimizer=tg.optim.SGD(model.parameters(), lr=0.1), progress=False))
 """
-    assert python(code).stderr in ("", python("").stderr) or True
+    assert python(code).stdout.startswith("<History of 1 epoch: loss ")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,4 @@ assert before == after
 
 def test_packages_are_typed():
     for name in ("microgrid", "tensorgrad"):
-        (folder,) = importlib.util.find_spec(name).submodule_search_locations
-        assert importlib.util.spec_from_file_location("x", f"{folder}/py.typed") is None or True
-        with open(f"{folder}/py.typed") as file:
-            assert file.read() is not None
+        assert importlib.resources.files(name).joinpath("py.typed").is_file()
