@@ -14,7 +14,7 @@ import tensorgrad as tg
 from tensorgrad import nn, optim, show
 
 TENSOR = {"points": 100, "hidden": 64, "epochs": 1000, "batch_size": 100, "lr": 0.02}
-SCALAR = {"points": 30, "hidden": 16, "epochs": 150, "batch_size": 30, "lr": 0.03}
+SCALAR = {"points": 30, "hidden": 16, "epochs": 500, "batch_size": 30, "lr": 0.03}
 
 
 def main():

@@ -1,5 +1,6 @@
 """One script, two engines: training on microgrid's Values and on Tensors gives the same numbers, in float64."""
 
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,7 @@ import pytest
 
 import tensorgrad as tg
 from microgrid import grid
-from tensorgrad import nn, optim, ops
+from tensorgrad import nn, ops, optim
 
 OPTIMIZERS = {
     "adam": lambda p: optim.Adam(p, lr=0.01),
@@ -31,7 +32,7 @@ def spiral(points, classes=3, seed=0):
 
 def mlp(*widths, activation=nn.ReLU):
     layers = []
-    for n, m in zip(widths, widths[1:], strict=False):
+    for n, m in itertools.pairwise(widths):
         layers += [nn.Dense(n, m), activation()]
     return nn.Sequential(*layers[:-1], rng=0).astype("float64")
 

@@ -94,8 +94,8 @@ def _draw_image(axes, image, corner, caption, truth, limits, points):
         low, high = limits
         image = (image - low) / (high - low if high > low else 1)
     axes.imshow(image, cmap="gray_r", vmin=limits[0], vmax=limits[1], extent=(left, left + 1, top + height, top))
-    edge = {"edgecolor": WRONG, "linewidth": 2.5} if truth else {"edgecolor": RIGHT, "linewidth": 0.8}
-    axes.add_patch(Rectangle(corner, 1, height, fill=False, **edge))
+    edge, thick = (WRONG, 2.5) if truth else (RIGHT, 0.8)
+    axes.add_patch(Rectangle(corner, 1, height, fill=False, edgecolor=edge, linewidth=thick))
     style = {"ha": "center", "fontsize": points} | ({"color": WRONG, "fontweight": "bold"} if truth else {"color": INK})
     axes.text(left + 0.5, top - 0.06, caption, va="bottom", **style)
     if truth:

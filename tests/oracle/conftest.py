@@ -8,7 +8,10 @@ from tensorgrad import nn
 MODELS = {
     "spiral": ([nn.Dense(2, 64), nn.ReLU(), nn.Dense(64, 64), nn.ReLU(), nn.Dense(64, 3)], nn.CrossEntropyLoss()),
     "digits": ([nn.Dense(64, 128), nn.ReLU(), nn.Dense(128, 10)], nn.CrossEntropyLoss()),
-    "regression": ([nn.Dense(5, 16), nn.Tanh(), nn.Dense(16, 8, bias=False), nn.Sigmoid(), nn.Dense(8, 2)], nn.MSELoss()),
+    "regression": (
+        [nn.Dense(5, 16), nn.Tanh(), nn.Dense(16, 8, bias=False), nn.Sigmoid(), nn.Dense(8, 2)],
+        nn.MSELoss(),
+    ),
 }
 
 
@@ -38,7 +41,11 @@ def twins(request):
         theirs = torch.nn.Sequential(*(in_torch(torch, layer, kind) for layer in model))
         X = rng.normal(size=(32, layers[0].in_features)).astype(dtype)
         classes = layers[-1].out_features
-        y = rng.normal(size=(32, classes)).astype(dtype) if request.param == "regression" else rng.integers(0, classes, 32)
+        y = (
+            rng.normal(size=(32, classes)).astype(dtype)
+            if request.param == "regression"
+            else rng.integers(0, classes, 32)
+        )
         return model, loss, theirs, getattr(torch.nn, type(loss).__name__)(), X, y
 
     return make

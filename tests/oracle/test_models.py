@@ -34,7 +34,10 @@ def test_loss_and_every_gradient(twins, dtype, tolerance):
 @pytest.mark.parametrize(
     "make, make_theirs",
     [
-        (lambda p: optim.Adam(p, lr=0.01, weight_decay=1e-3), lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=1e-3)),
+        (
+            lambda p: optim.Adam(p, lr=0.01, weight_decay=1e-3),
+            lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=1e-3),
+        ),
         (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
     ],
     ids=["adam", "sgd"],

@@ -23,7 +23,9 @@ CASES = [
 
 
 def test_every_optimizer_is_compared():
-    ours = {n for n, c in vars(optim).items() if isinstance(c, type) and issubclass(c, Optimizer) and c is not Optimizer}
+    ours = {
+        n for n, c in vars(optim).items() if isinstance(c, type) and issubclass(c, Optimizer) and c is not Optimizer
+    }
     assert ours == {name for name, _ in CASES}
 
 
