@@ -47,6 +47,10 @@ class OptionError(TensorgradError, ValueError):
     """An option has a name or a value that does not exist."""
 
 
+class FileError(TensorgradError, OSError):
+    """A file cannot be written or read where it was asked for."""
+
+
 class MissingPackage(TensorgradError, ImportError):
     """An optional package is needed and not installed."""
 
@@ -72,8 +76,10 @@ def need(module, extra, why):
 
     try:
         return import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         package = module.partition(".")[0]
+        if error.name != package:  # it is there, and something that it needs is not
+            raise
         raise MissingPackage(
             f'{why} needs {package}, which is not installed: pip install "microgrid-tensorgrad[{extra}]"'
         ) from error

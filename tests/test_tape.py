@@ -303,7 +303,7 @@ def test_a_detached_tensor_is_watched_too(make):
     try:
         y.backward()
     except GraphError:
-        assert w.grad is None  # noqa: PT017
+        assert w.grad is None
     else:
         assert w.grad.tolist() == [1, 1]
 

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ..errors import OptionError, need
+from ..errors import FileError, OptionError, need
 from .palette import INK, LINE, QUIET
 
 
@@ -21,7 +21,7 @@ def save_picture(picture, path, dpi=110):
     """Write a Figure, or the Figure that some axes belong to, and return the path; the suffix says the format.
 
     Missing folders are made. The file appears complete or not at all. Raises OptionError for a suffix that matplotlib
-    does not write and for a path that cannot be written.
+    does not write, FileError for a path that cannot be written.
 
     >>> import tempfile
     >>> save_picture(new_figure(1, 1), tempfile.mkdtemp() + "/new/folder/empty.png").name
@@ -43,7 +43,7 @@ def save_picture(picture, path, dpi=110):
         unfinished.chmod(0o666 & ~_umask())  # a temporary file is private; a picture has the rights of any new file
         unfinished.replace(path)
     except OSError as error:
-        raise OptionError(
+        raise FileError(
             f"save_picture: cannot write {str(path)!r}: {error.strerror or error}; "
             "give a path in a folder that you may write to"
         ) from error

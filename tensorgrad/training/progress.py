@@ -7,10 +7,10 @@ from tqdm import tqdm
 
 
 class Progress:
-    """A bar over the epochs with the latest scores, on standard error; nothing is shown in the first half second."""
+    """A bar over the epochs with the latest scores, on standard error."""
 
     def __init__(self, epochs, on):
-        self.bar: Any = tqdm(total=epochs, desc="training", unit="epoch", delay=0.5, dynamic_ncols=True) if on else None
+        self.bar: Any = tqdm(total=epochs, desc="training", unit="epoch", dynamic_ncols=True) if on else None
         self.done, self.shown, self.scores = 0, time.perf_counter(), {}
 
     def step(self, scores):

@@ -222,7 +222,7 @@ def test_save_replaces_a_picture_only_by_a_complete_one(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(figure, "savefig", fail)
-        with pytest.raises(errors.OptionError, match=r"cannot write .*a.png': No space left on device; give a path"):
+        with pytest.raises(errors.FileError, match=r"cannot write .*a.png': No space left on device; give a path"):
             show.save_picture(figure, path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
@@ -234,7 +234,7 @@ def test_save_refuses_unknown_kinds_and_paths_that_cannot_be_written(tmp_path):
     with pytest.raises(errors.OptionError, match=r"expected a path that ends in one of .*\.png, .*, got 'a.txt'"):
         show.save_picture(show.new_figure(1, 1), "a.txt")
     (tmp_path / "file").write_text("")
-    with pytest.raises(errors.OptionError, match=r"cannot write .*give a path in a folder that you may write to"):
+    with pytest.raises(errors.FileError, match=r"cannot write .*give a path in a folder that you may write to"):
         show.save_picture(show.new_figure(1, 1), tmp_path / "file" / "a.png")
 
 
