@@ -14,10 +14,22 @@ ROOT = Path(tg.__file__).parent
 # Lowest first; a module imports only from its own layer and from those before it. Imports inside functions are free:
 # they run when everything is loaded.
 LAYERS = [
-    ["errors"], ["kernels"], ["_registry", "_samples"], ["_tape"], ["_tensor"], ["_parameter"], ["_op"], ["ops"], ["_transforms"],
-    ["nn"], ["optim"], ["data"], ["training"],
-    ["check", "show", "export", "_program", "_doctor", "sklearn", "cli"], ["__init__", "__main__"],
-]  # fmt: skip
+    ["errors"],
+    ["kernels"],
+    ["_registry", "_samples"],
+    ["_tape"],
+    ["_tensor"],
+    ["_parameter"],
+    ["_op"],
+    ["ops"],
+    ["_transforms"],
+    ["nn"],
+    ["optim"],
+    ["data"],
+    ["training"],
+    ["check", "show", "export", "_program", "_doctor", "sklearn", "cli"],
+    ["__init__", "__main__"],
+]
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(ROOT.rglob("*.py"))
 
@@ -36,7 +48,9 @@ def module_imports(path, root=ROOT):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(filter(None, [base, node.module]))
             # `from . import data, errors` imports modules; `from .data import checked` one module
-            yield from ((node.lineno, f"{module}.{alias.name}" if module == "tensorgrad" else module) for alias in node.names)
+            yield from (
+                (node.lineno, f"{module}.{alias.name}" if module == "tensorgrad" else module) for alias in node.names
+            )
         nodes.extend(ast.iter_child_nodes(node))
 
 
@@ -59,7 +73,12 @@ def check_imports(path, root):
             assert RANK[other] <= RANK[own], f"{path.name}:{line} ({own}) imports {name}, which is above it"
 
 
-WRONG = ["from ..nn import Module", "from .. import nn", "import tensorgrad.nn", "if True:\n    from ..nn.dense import Dense"]
+WRONG = [
+    "from ..nn import Module",
+    "from .. import nn",
+    "import tensorgrad.nn",
+    "if True:\n    from ..nn.dense import Dense",
+]
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -108,7 +127,9 @@ def test_every_public_name_has_a_docstring(module):
 
 
 @pytest.mark.parametrize(
-    "cls", [tg.Tensor, tg.Parameter, tg.History, tg.nn.Module, tg.nn.Sequential, tg.optim.Optimizer], ids=lambda c: c.__name__
+    "cls",
+    [tg.Tensor, tg.Parameter, tg.History, tg.nn.Module, tg.nn.Sequential, tg.optim.Optimizer],
+    ids=lambda c: c.__name__,
 )
 def test_every_public_method_has_a_docstring(cls):
     own = {n: v for n, v in vars(cls).items() if callable(v) or isinstance(v, property)}

@@ -28,7 +28,9 @@ def resident():
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not tell memory in /proc")
 @pytest.mark.usefixtures("no_gc")
-@pytest.mark.parametrize(("length", "differentiate"), [(1_000_000, True), (200_000, False)], ids=["backward", "dropped"])
+@pytest.mark.parametrize(
+    ("length", "differentiate"), [(1_000_000, True), (200_000, False)], ids=["backward", "dropped"]
+)
 def test_a_chain_of_a_million_tensors_is_built_differentiated_and_freed(length, differentiate):
     x = tg.tensor(0.0, requires_grad=True)
     (x + x).backward()
@@ -106,8 +108,16 @@ def test_fit_keeps_only_its_history():
 
 
 @pytest.mark.usefixtures("no_gc")
-@pytest.mark.parametrize("f", [lambda x: (x @ x.T).sum(), lambda x: tg.ops.softmax(x).max(), lambda x: np.concatenate([x, x])[0].sum(),
-                               lambda x: tg.grad(lambda t: (t**3).sum())(x).sum()], ids=["matmul", "softmax", "join", "grad"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (x @ x.T).sum(),
+        lambda x: tg.ops.softmax(x).max(),
+        lambda x: np.concatenate([x, x])[0].sum(),
+        lambda x: tg.grad(lambda t: (t**3).sum())(x).sum(),
+    ],
+    ids=["matmul", "softmax", "join", "grad"],
+)
 def test_no_cycles(f):
     x = tg.tensor(np.ones((3, 3)), requires_grad=True)
     y = f(x)

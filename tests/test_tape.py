@@ -14,7 +14,7 @@ def leaf(*numbers, dtype="float32"):
     return tg.tensor(numbers, requires_grad=True, dtype=dtype)
 
 
-# ---- sums of gradients ------------------------------------------------------------------------------------------------
+# ---- sums of gradients -----------------------------------------------------------------------------------------------
 def test_gradients_add_up_in_leaves_over_backwards():
     x = leaf(1, 2)
     for _ in range(3):
@@ -91,7 +91,7 @@ def test_gradients_do_not_depend_on_the_callers_arrays():
     assert w.grad.tolist() == [2, 3]
 
 
-# ---- what cannot be differentiated ------------------------------------------------------------------------------------
+# ---- what cannot be differentiated -----------------------------------------------------------------------------------
 def test_second_backward_names_retain_graph():
     x = leaf(2)
     y = (x * x).sum()
@@ -99,7 +99,8 @@ def test_second_backward_names_retain_graph():
     with pytest.raises(GraphError) as error:
         y.backward()
     assert str(error.value) == (
-        "backward: the graph of 'sum' was freed by an earlier backward; pass retain_graph=True to that one to go through it again"
+        "backward: the graph of 'sum' was freed by an earlier backward; "
+        "pass retain_graph=True to that one to go through it again"
     )
     assert x.grad.tolist() == [4]
 
@@ -123,11 +124,14 @@ def test_backward_through_a_freed_trunk_changes_no_gradient():
 
 
 NOTHING = (
-    "backward: nothing was recorded, as no tensor in this calculation has requires_grad=True (or it ran under tg.no_grad())"
+    "backward: nothing was recorded, as no tensor in this calculation has requires_grad=True "
+    "(or it ran under tg.no_grad())"
 )
 
 
-@pytest.mark.parametrize("make", [lambda x: tg.tensor([1.0]), lambda x: (x * x).detach(), lambda x: tg.no_grad()(lambda: x * x)()])
+@pytest.mark.parametrize(
+    "make", [lambda x: tg.tensor([1.0]), lambda x: (x * x).detach(), lambda x: tg.no_grad()(lambda: x * x)()]
+)
 def test_nothing_recorded(make):
     with pytest.raises(GraphError) as error:
         make(leaf(1)).backward()
@@ -138,7 +142,8 @@ def test_only_scalars_have_a_default_gradient():
     with pytest.raises(ShapeError) as error:
         (leaf(1, 2) * 2).backward()
     assert str(error.value) == (
-        "backward: the tensor has shape (2,); only a scalar has a default gradient: reduce it with .sum() or .mean(), or pass g="
+        "backward: the tensor has shape (2,); only a scalar has a default gradient: "
+        "reduce it with .sum() or .mean(), or pass g="
     )
 
 
@@ -163,7 +168,7 @@ def test_only_leaves_keep_gradients_and_detach_stops_them():
     assert x.grad.tolist() == [9 + 6]
 
 
-# ---- no_grad ----------------------------------------------------------------------------------------------------------
+# ---- no_grad ---------------------------------------------------------------------------------------------------------
 def records():
     return (leaf(1) * 2).requires_grad
 
@@ -244,11 +249,15 @@ def test_threads_differentiate_their_own_graphs():
             np.testing.assert_allclose(g, np.exp(0.1 * x) * (1 + 0.1 * x), rtol=1e-6)
 
 
-# ---- changes in place -------------------------------------------------------------------------------------------------
+# ---- changes in place ------------------------------------------------------------------------------------------------
 CHANGES = {
-    "setitem": lambda t: t.__setitem__(0, 5.0), "data": lambda t: setattr(t, "data", [7, 8]), "-=": lambda t: t.__isub__(1),
-    "+=": lambda t: t.__iadd__(1), "*=": lambda t: t.__imul__(2), "/=": lambda t: t.__itruediv__(2),
-}  # fmt: skip
+    "setitem": lambda t: t.__setitem__(0, 5.0),
+    "data": lambda t: setattr(t, "data", [7, 8]),
+    "-=": lambda t: t.__isub__(1),
+    "+=": lambda t: t.__iadd__(1),
+    "*=": lambda t: t.__imul__(2),
+    "/=": lambda t: t.__itruediv__(2),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -259,8 +268,8 @@ def test_changing_a_leaf_that_backward_needs_raises(change):
     with pytest.raises(GraphError) as error:
         y.backward()
     assert str(error.value) == (
-        "backward of 'multiply': its input of shape (2,) or (2,) was changed in place after it was used; change it after "
-        "backward, or use a copy"
+        "backward of 'multiply': its input of shape (2,) or (2,) was changed in place after it was used; "
+        "change it after backward, or use a copy"
     )
     assert w.grad is None
 
@@ -275,13 +284,23 @@ def test_changing_a_leaf_that_backward_does_not_need(change):
 
 
 ONLY_SHAPES = {
-    "sum": lambda x: x.sum(), "mean": lambda x: x.mean(), "reshape": lambda x: x.reshape(2, 1), "index": lambda x: x[0],
-    "list index": lambda x: x[[0, 0]], "concatenate": lambda x: np.concatenate([x, x]), "stack": lambda x: np.stack([x, x]),
-    "astype": lambda x: x.astype("float64"), "transpose": lambda x: x.T, "broadcast": lambda x: np.broadcast_to(x, (3, 2)),
-    "times a number": lambda x: x * 2, "times an array": lambda x: x * np.ones(2), "by an array": lambda x: x @ np.ones((2, 3)),
-    "bias": lambda x: ops.dense(np.ones((4, 3)), np.ones((3, 2)), x), "exp": lambda x: np.exp(x),
+    "sum": lambda x: x.sum(),
+    "mean": lambda x: x.mean(),
+    "reshape": lambda x: x.reshape(2, 1),
+    "index": lambda x: x[0],
+    "list index": lambda x: x[[0, 0]],
+    "concatenate": lambda x: np.concatenate([x, x]),
+    "stack": lambda x: np.stack([x, x]),
+    "astype": lambda x: x.astype("float64"),
+    "transpose": lambda x: x.T,
+    "broadcast": lambda x: np.broadcast_to(x, (3, 2)),
+    "times a number": lambda x: x * 2,
+    "times an array": lambda x: x * np.ones(2),
+    "by an array": lambda x: x @ np.ones((2, 3)),
+    "bias": lambda x: ops.dense(np.ones((4, 3)), np.ones((3, 2)), x),
+    "exp": lambda x: np.exp(x),
     "where": lambda x: np.where([True, False], x, 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ONLY_SHAPES)
@@ -294,7 +313,9 @@ def test_ops_that_need_no_number_of_the_leaf_let_it_change(name):
     np.testing.assert_array_equal(x.grad, same.grad)
 
 
-@pytest.mark.parametrize("make", [lambda t: t.detach(), lambda t: tg.tensor(t.numpy()).detach()], ids=["detach", "copy"])
+@pytest.mark.parametrize(
+    "make", [lambda t: t.detach(), lambda t: tg.tensor(t.numpy()).detach()], ids=["detach", "copy"]
+)
 def test_a_detached_tensor_is_watched_too(make):
     """detach shares memory: a change of the leaf either raises in backward or does not reach the detached numbers."""
     t, w = tg.tensor([1.0, 1.0]), leaf(1, 1)
@@ -317,7 +338,7 @@ def test_optimizer_steps_and_loading_are_changes():
             p.grad = np.ones(p.shape)
         y = layer(x.reshape(1, 2)).sum()
         change()
-        with pytest.raises(GraphError, match="^backward of 'dense': its input of shape .* was changed in place"):
+        with pytest.raises(GraphError, match=r"^backward of 'dense': its input of shape .* was changed in place"):
             y.backward()
 
 
@@ -328,8 +349,8 @@ def test_results_are_read_only():
     with pytest.raises(GraphError) as error:
         y[0] = 1
     assert str(error.value) == (
-        "in-place change of the result of 'multiply': it is part of a graph; use tg.ops.where, or change a .detach()ed copy: "
-        "tg.tensor(t.numpy())"
+        "in-place change of the result of 'multiply': it is part of a graph; use tg.ops.where, "
+        "or change a .detach()ed copy: tg.tensor(t.numpy())"
     )
     with pytest.raises(GraphError, match="in-place change of the result of 'multiply'"):
         y.data = [1, 2]
@@ -351,7 +372,7 @@ def test_in_place_on_a_result_makes_a_new_tensor():
 
 def test_in_place_with_an_operand_that_requires_a_gradient():
     x, w = leaf(1, 2), leaf(1, 2)
-    with pytest.raises(GraphError, match="^in-place add of a tensor that requires a gradient would not be recorded: "):
+    with pytest.raises(GraphError, match=r"^in-place add of a tensor that requires a gradient would not be recorded: "):
         x += w
     with tg.no_grad():
         x += w

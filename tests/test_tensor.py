@@ -27,7 +27,7 @@ def grid(*shape):
     return np.sin(np.arange(1.0, np.prod(shape) + 1)).reshape(shape)
 
 
-# ---- creation ---------------------------------------------------------------------------------------------------------
+# ---- creation --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("x", "dtype", "expected"),
     [
@@ -86,7 +86,7 @@ def test_repr_is_numpys(dtype):
     assert repr(tg.tensor([1, 2], True, dtype) * 2) == f"tensor([2., 4.]{kind}, op='multiply')"
 
 
-# ---- plain numbers ----------------------------------------------------------------------------------------------------
+# ---- plain numbers ---------------------------------------------------------------------------------------------------
 def test_numbers_of_one_element():
     t = tg.tensor([[2.5]])
     assert (t.item(), float(t), int(t), bool(t)) == (2.5, 2.5, 2, True)
@@ -113,13 +113,20 @@ def test_numpy_refuses_to_lose_a_gradient():
     assert np.asarray(leaf(2).detach()).tolist() == [0.5, 2.0]
 
 
-# ---- operators --------------------------------------------------------------------------------------------------------
+# ---- operators -------------------------------------------------------------------------------------------------------
 OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 OTHERS = {
-    "tensor": lambda: tg.tensor([1.5, 2.0, 3.0]), "list": lambda: [1.5, 2.0, 3.0], "float": lambda: 2.5, "int": lambda: 3,
-    "bool": lambda: True, "float64": lambda: np.array([1.5, 2.0, 3.0]), "int64": lambda: np.array([1, 2, 3]),
-    "row": lambda: np.ones((2, 1), "float32") * 2, "np.float64": lambda: np.float64(2.5), "np.float32": lambda: np.float32(2.5),
-}  # fmt: skip
+    "tensor": lambda: tg.tensor([1.5, 2.0, 3.0]),
+    "list": lambda: [1.5, 2.0, 3.0],
+    "float": lambda: 2.5,
+    "int": lambda: 3,
+    "bool": lambda: True,
+    "float64": lambda: np.array([1.5, 2.0, 3.0]),
+    "int64": lambda: np.array([1, 2, 3]),
+    "row": lambda: np.ones((2, 1), "float32") * 2,
+    "np.float64": lambda: np.float64(2.5),
+    "np.float32": lambda: np.float32(2.5),
+}
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -189,7 +196,9 @@ def test_in_place_on_integers_never_truncates():
 
 @pytest.mark.parametrize("f", [operator.add, operator.matmul, lambda a, b: np.concatenate([a, b]), np.maximum])
 def test_mixed_dtypes_are_an_error(f):
-    with pytest.raises(DTypeError, match=r"the tensors have different dtypes \(float32, float64\); bring them to one with"):
+    with pytest.raises(
+        DTypeError, match=r"the tensors have different dtypes \(float32, float64\); bring them to one with"
+    ):
         f(leaf(3), leaf(3, dtype="float64"))
 
 
@@ -199,7 +208,7 @@ def test_operands_that_are_no_numbers(other, dtype):
         leaf(2) + other
 
 
-# ---- NumPy's names ----------------------------------------------------------------------------------------------------
+# ---- NumPy's names ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["exp", "log", "sqrt", "square", "sin", "cos", "tanh", "abs", "negative"])
 def test_functions_of_one_number(name):
     x = grid(2, 3) ** 2 + 0.1
@@ -208,9 +217,13 @@ def test_functions_of_one_number(name):
 
 
 @pytest.mark.parametrize(
-    "shapes", [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((4, 1, 3), (2, 1)), ((1,), (1, 1)), ((0, 3), (3,))], ids=str
+    "shapes",
+    [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((4, 1, 3), (2, 1)), ((1,), (1, 1)), ((0, 3), (3,))],
+    ids=str,
 )
-@pytest.mark.parametrize("f", [operator.add, operator.sub, operator.mul, np.maximum, np.minimum], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "f", [operator.add, operator.sub, operator.mul, np.maximum, np.minimum], ids=lambda f: f.__name__
+)
 def test_broadcasting(f, shapes):
     check(f, *(grid(*s) + 0.3 * i for i, s in enumerate(shapes)))
 
@@ -239,15 +252,29 @@ def test_matmul_errors(a, b, text):
     assert text in str(error.value)
 
 
-# ---- indexing ---------------------------------------------------------------------------------------------------------
+# ---- indexing --------------------------------------------------------------------------------------------------------
 INDICES = {
-    "int": 1, "negative": -1, "slice": slice(None, None, -2), "pair": (1, 2), "row and slice": (0, slice(1, 3)),
-    "ellipsis": (..., 1), "newaxis": (None, 0, None), "list": [0, 2, 1], "repeated": [1, 1, 1, -1],
-    "two lists": ([0, 1, 1], [2, 0, 0]), "outer": (np.array([[0], [2]]), np.array([1, 1])), "empty": np.zeros(0, int),
-    "bool matrix": grid(4, 3) > 0, "bool rows": np.array([True, False, True, True]), "bool and int": (np.arange(4) > 1, 0),
-    "list and slice": ([1, 1], slice(None)), "slice and list": (slice(None), [2, 2, 0]), "whole": (), "int64": np.int64(2),
+    "int": 1,
+    "negative": -1,
+    "slice": slice(None, None, -2),
+    "pair": (1, 2),
+    "row and slice": (0, slice(1, 3)),
+    "ellipsis": (..., 1),
+    "newaxis": (None, 0, None),
+    "list": [0, 2, 1],
+    "repeated": [1, 1, 1, -1],
+    "two lists": ([0, 1, 1], [2, 0, 0]),
+    "outer": (np.array([[0], [2]]), np.array([1, 1])),
+    "empty": np.zeros(0, int),
+    "bool matrix": grid(4, 3) > 0,
+    "bool rows": np.array([True, False, True, True]),
+    "bool and int": (np.arange(4) > 1, 0),
+    "list and slice": ([1, 1], slice(None)),
+    "slice and list": (slice(None), [2, 2, 0]),
+    "whole": (),
+    "int64": np.int64(2),
     "slice, list of 3-d": (slice(1, 3), [0, 0], None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", INDICES)
@@ -274,7 +301,7 @@ def test_index_errors(index):
         leaf(4, 3)[index]
 
 
-# ---- reductions, shapes, joins ----------------------------------------------------------------------------------------
+# ---- reductions, shapes, joins ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1), (0, 2), (-1, 0), (2, 1, 0), ()], ids=str)
 @pytest.mark.parametrize("f", [np.sum, np.mean, np.max, np.min], ids=lambda f: f.__name__)
@@ -315,15 +342,24 @@ def test_nan_wins_and_ties_share():
 
 
 MOVES = {
-    "reshape": lambda x: x.reshape(4, 6), "reshape tuple": lambda x: x.reshape((-1, 3)), "flat": lambda x: x.reshape(-1),
-    "np.reshape": lambda x: np.reshape(x, (3, 8)), "T": lambda x: x.T, "transpose": lambda x: x.transpose(1, 2, 0),
-    "transpose tuple": lambda x: x.transpose((2, -3, 1)), "np.transpose": lambda x: np.transpose(x, (0, 2, 1)),
-    "broadcast_to": lambda x: np.broadcast_to(x, (2, 2, 3, 4)), "concatenate": lambda x: np.concatenate([x, x * 2], axis=-1),
-    "concatenate flat": lambda x: np.concatenate([x, x], axis=None), "with an array": lambda x: np.concatenate([x, grid(1, 3, 4)]),
-    "stack": lambda x: np.stack([x, x + 1], axis=2), "stack last": lambda x: np.stack((x, x), -1),
-    "where": lambda x: np.where(grid(3, 1) > 0, x, x * x), "where number": lambda x: np.where(grid(2, 3, 4) > 0, x, 0.0),
+    "reshape": lambda x: x.reshape(4, 6),
+    "reshape tuple": lambda x: x.reshape((-1, 3)),
+    "flat": lambda x: x.reshape(-1),
+    "np.reshape": lambda x: np.reshape(x, (3, 8)),
+    "T": lambda x: x.T,
+    "transpose": lambda x: x.transpose(1, 2, 0),
+    "transpose tuple": lambda x: x.transpose((2, -3, 1)),
+    "np.transpose": lambda x: np.transpose(x, (0, 2, 1)),
+    "broadcast_to": lambda x: np.broadcast_to(x, (2, 2, 3, 4)),
+    "concatenate": lambda x: np.concatenate([x, x * 2], axis=-1),
+    "concatenate flat": lambda x: np.concatenate([x, x], axis=None),
+    "with an array": lambda x: np.concatenate([x, grid(1, 3, 4)]),
+    "stack": lambda x: np.stack([x, x + 1], axis=2),
+    "stack last": lambda x: np.stack((x, x), -1),
+    "where": lambda x: np.where(grid(3, 1) > 0, x, x * x),
+    "where number": lambda x: np.where(grid(2, 3, 4) > 0, x, 0.0),
     "where list": lambda x: np.where([True, False, True, True], 1.0, x),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MOVES)
@@ -338,13 +374,19 @@ def test_moves(name):
         (lambda t: t.transpose(0, 0), "transpose: axis (0, 0) names one axis twice"),
         (lambda t: t.transpose(1), "transpose: axes (1,) must name each of the 2 axes once"),
         (lambda t: np.broadcast_to(t, (3, 2)), "broadcast_to: (2, 3) does not broadcast to (3, 2)"),
-        (lambda t: t + leaf(2), "add: shapes (2, 3) and (2,) do not broadcast; axes must be equal, or 1, counted from the last"),
+        (
+            lambda t: t + leaf(2),
+            "add: shapes (2, 3) and (2,) do not broadcast; axes must be equal, or 1, counted from the last",
+        ),
         (
             lambda t: np.concatenate([t, leaf(2, 2)]),
             "concatenate: array 1 has shape (2, 2), array 0 has (2, 3); they do not join along axis 0",
         ),
         (lambda t: ops.concatenate([]), "concatenate: needs at least one array"),
-        (lambda t: np.stack([t, leaf(3, 2)]), "stack: array 1 has shape (3, 2), array 0 has (2, 3); they do not join along axis 0"),
+        (
+            lambda t: np.stack([t, leaf(3, 2)]),
+            "stack: array 1 has shape (3, 2), array 0 has (2, 3); they do not join along axis 0",
+        ),
     ],
 )
 def test_move_errors(f, text):
@@ -364,10 +406,20 @@ def test_astype_has_a_gradient():
         x.astype(int)
 
 
-@pytest.mark.parametrize("f", [lambda t: t.reshape(-1), lambda t: t.T, lambda t: t[...], lambda t: np.concatenate([t]),
-                               lambda t: t.astype("float32"), lambda t: np.broadcast_to(t, (1, 3)), lambda t: +t,
-                               lambda t: t.sum(axis=())],
-                         ids=["reshape", "T", "index", "concatenate", "astype", "broadcast_to", "+", "sum"])  # fmt: skip
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: t.reshape(-1),
+        lambda t: t.T,
+        lambda t: t[...],
+        lambda t: np.concatenate([t]),
+        lambda t: t.astype("float32"),
+        lambda t: np.broadcast_to(t, (1, 3)),
+        lambda t: +t,
+        lambda t: t.sum(axis=()),
+    ],
+    ids=["reshape", "T", "index", "concatenate", "astype", "broadcast_to", "+", "sum"],
+)
 def test_results_do_not_share_the_memory_of_a_leaf(f):
     """A change of the one would silently change the other, and gradients that need it."""
     t = tg.tensor([[1.0, 2.0, 3.0]])

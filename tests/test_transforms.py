@@ -22,8 +22,11 @@ def test_argnums(argnums, expected):
     value, slope = tg.value_and_grad(product, argnums)(X, Y)
     assert value.item() == (X * X * Y).sum()
     assert isinstance(slope, tuple) == isinstance(expected, tuple)
-    for s, e in zip(slope if isinstance(slope, tuple) else [slope], expected if isinstance(expected, tuple) else [expected],
-                    strict=True):  # fmt: skip
+    for s, e in zip(
+        slope if isinstance(slope, tuple) else [slope],
+        expected if isinstance(expected, tuple) else [expected],
+        strict=True,
+    ):
         np.testing.assert_array_equal(s.numpy(), e)
 
 
@@ -51,7 +54,9 @@ def test_hessian_of_a_mixed_function():
     np.testing.assert_allclose(mixed(X, Y).numpy(), 2 * X * 3 * Y**2)
 
 
-@pytest.mark.parametrize("f", [lambda x, y: (y * y).sum(), lambda x, y: tg.tensor(3.0), lambda x, y: (x.detach() * y).sum()])
+@pytest.mark.parametrize(
+    "f", [lambda x, y: (y * y).sum(), lambda x, y: tg.tensor(3.0), lambda x, y: (x.detach() * y).sum()]
+)
 def test_argument_that_does_not_matter_has_gradient_zero(f):
     slope = tg.grad(f)(X, tg.tensor(Y, requires_grad=True))
     assert slope.numpy().tolist() == [0, 0]
@@ -91,7 +96,8 @@ def test_outer_leaf_gets_its_gradient_through_grad():
 
 
 @pytest.mark.parametrize(
-    ("f", "got"), [(lambda x: x * 2, r"a tensor of shape \(2,\)"), (lambda x: 3.0, "float"), (lambda x: None, "NoneType")]
+    ("f", "got"),
+    [(lambda x: x * 2, r"a tensor of shape \(2,\)"), (lambda x: 3.0, "float"), (lambda x: None, "NoneType")],
 )
 def test_function_must_return_a_scalar(f, got):
     with pytest.raises(ShapeError, match=f"^grad: the function must return a scalar Tensor, got {got}"):
@@ -100,7 +106,9 @@ def test_function_must_return_a_scalar(f, got):
 
 @pytest.mark.parametrize("x", [np.array([1, 2]), 3, [True]], ids=str)
 def test_integers_have_no_gradient(x):
-    with pytest.raises(DTypeError, match=r"^grad: argument 0 has dtype (int64|bool); gradients need float32 or float64$"):
+    with pytest.raises(
+        DTypeError, match=r"^grad: argument 0 has dtype (int64|bool); gradients need float32 or float64$"
+    ):
         tg.grad(lambda t: t.sum())(x)
 
 

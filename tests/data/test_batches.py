@@ -7,7 +7,9 @@ import tensorgrad as tg
 from tensorgrad.data import batches, checked
 
 
-@pytest.mark.parametrize(("count", "size", "lengths"), [(5, 2, [2, 2, 1]), (4, 2, [2, 2]), (3, 10, [3]), (1, 1, [1]), (0, 3, [])])
+@pytest.mark.parametrize(
+    ("count", "size", "lengths"), [(5, 2, [2, 2, 1]), (4, 2, [2, 2]), (3, 10, [3]), (1, 1, [1]), (0, 3, [])]
+)
 @pytest.mark.parametrize("rng", [None, 0])
 def test_batches_cover_every_row_once(count, size, lengths, rng):
     rows = np.arange(count)

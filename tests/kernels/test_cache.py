@@ -36,7 +36,9 @@ assert abs(out - np.exp(x)).max() < 1e-15, out
 def run(folder, code=CODE, **options):
     """Run code in a new process with its cache in that folder; its standard error."""
     env = os.environ | {"TENSORGRAD_CACHE_DIR": str(folder), "TENSORGRAD_QUIET": "", "TENSORGRAD_CHECK": ""}
-    result = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, **options)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, **options
+    )
     assert result.returncode == 0, result.stderr
     return result.stderr
 
@@ -73,7 +75,8 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "damage"), [("nbi", "empty"), ("nbi", "garbage"), ("nbi", "another pickle"), ("nbc", "half"), ("nbc", "a bit")]
+    ("kind", "damage"),
+    [("nbi", "empty"), ("nbi", "garbage"), ("nbi", "another pickle"), ("nbc", "half"), ("nbc", "a bit")],
 )
 def test_damaged_files_give_right_results_and_are_repaired(kind, damage, cache):
     for path in cache.rglob(f"*.{kind}"):
@@ -176,19 +179,27 @@ def test_a_changed_kernel_source_gets_its_own_folder(cache, tmp_path):
     assert {p.name for p in cache.iterdir()} == before
     source = package / "kernels" / "_math.py"
     source.write_text(source.read_text().replace("x if x != x else y", "x if x != x else y + y"))
-    assert "AssertionError" in subprocess.run(
-        [sys.executable, "-c", code + CODE_OF_HELPERS], env=os.environ | {"TENSORGRAD_CACHE_DIR": str(cache)}, capture_output=True, text=True
-    ).stderr, "a helper in another file was changed and the stale code was used"  # fmt: skip
+    assert (
+        "AssertionError"
+        in subprocess.run(
+            [sys.executable, "-c", code + CODE_OF_HELPERS],
+            env=os.environ | {"TENSORGRAD_CACHE_DIR": str(cache)},
+            capture_output=True,
+            text=True,
+        ).stderr
+    ), "a helper in another file was changed and the stale code was used"
     assert len({p.name for p in cache.iterdir()} - before) == 1
 
 
 def test_quiet(tmp_path):
     env = os.environ | {"TENSORGRAD_CACHE_DIR": str(tmp_path), "TENSORGRAD_QUIET": "1"}
     code = "import numpy as np; from tensorgrad import kernels; kernels.copy(np.ones(1), np.ones(1))"
-    assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stderr == ""
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stderr == ""
+    )
 
 
-# ---- what may come between --------------------------------------------------------------------------------------------
+# ---- what may come between -------------------------------------------------------------------------------------------
 TRAIN = """
 import numpy as np, tensorgrad as tg
 model = tg.nn.Sequential(tg.nn.Dense(2, 4), tg.nn.ReLU(), tg.nn.Dense(4, 2), rng=0)
@@ -254,7 +265,9 @@ assert len(results) == 6 and max(results) < 1e-15, results
 
 def test_processes_that_compile_at_once(tmp_path):
     env = os.environ | {"TENSORGRAD_CACHE_DIR": str(tmp_path)}
-    both = [subprocess.Popen([sys.executable, "-c", CODE], env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", CODE], env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     for process in both:
         assert process.wait(timeout=60) == 0, process.stderr.read()
         process.stderr.close()

@@ -79,8 +79,11 @@ def test_check_catches(case):
     assert str(error.value).startswith(text)
 
 
-@pytest.mark.parametrize("arrays", [PAIR, replaced(PAIR, 0, np.ones(1, f32)), replaced(PAIR, 1, np.ones(1, f32)),
-                                    tuple(a.astype(f64) for a in PAIR)], ids=["same", "x is one", "y is one", "float64"])  # fmt: skip
+@pytest.mark.parametrize(
+    "arrays",
+    [PAIR, replaced(PAIR, 0, np.ones(1, f32)), replaced(PAIR, 1, np.ones(1, f32)), tuple(a.astype(f64) for a in PAIR)],
+    ids=["same", "x is one", "y is one", "float64"],
+)
 def test_check_lets_good_calls_pass(arrays):
     kernels.add.check(arrays)
 
@@ -108,5 +111,5 @@ def test_logging_collects_calls_and_ends():
 
 
 def test_a_name_that_does_not_exist():
-    with pytest.raises(AttributeError, match="'tensorgrad.kernels' has no attribute 'expp'"):
+    with pytest.raises(AttributeError, match=r"'tensorgrad\.kernels' has no attribute 'expp'"):
         kernels.expp  # noqa: B018

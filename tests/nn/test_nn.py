@@ -25,11 +25,17 @@ class Branches(nn.Module):
         return self.again(self.blocks[0](x * self.scale))
 
 
-# ---- structure --------------------------------------------------------------------------------------------------------
+# ---- structure -------------------------------------------------------------------------------------------------------
 def test_named_parameters_are_paths_and_shared_ones_come_once():
     assert [name for name, _ in Branches().named_parameters()] == [
-        "scale", "blocks.0.weight", "blocks.0.bias", "blocks.1.0.weight", "blocks.1.0.bias", "pair.0.weight", "pair.0.bias",
-    ]  # fmt: skip
+        "scale",
+        "blocks.0.weight",
+        "blocks.0.bias",
+        "blocks.1.0.weight",
+        "blocks.1.0.bias",
+        "pair.0.weight",
+        "pair.0.bias",
+    ]
     assert [name for name, _ in mlp().named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert len(Branches().parameters()) == 7
 
@@ -85,7 +91,7 @@ def test_train_and_eval_reach_everything():
 
 
 def test_module_without_forward():
-    with pytest.raises(NotImplementedError, match=r"^Module has no forward\(self, x\)$"):
+    with pytest.raises(NotImplementedError, match=r"^Module has no forward\(self, "):
         nn.Module()(1)
 
 
@@ -94,7 +100,8 @@ def test_sequential_add_length_index_and_repr():
     assert len(model) == 3
     assert model[1] is list(model)[1]
     assert repr(model) == (
-        "Sequential(\n  (0) Dense(2, 3)\n  (1) ReLU()\n  (2) Sequential(\n    (0) Tanh()\n    (1) Softmax(axis=0)\n  )\n)"
+        "Sequential(\n  (0) Dense(2, 3)\n  (1) ReLU()\n"
+        "  (2) Sequential(\n    (0) Tanh()\n    (1) Softmax(axis=0)\n  )\n)"
     )
     assert repr(nn.Sequential()) == "Sequential()"
     assert repr(nn.Dense(2, 3, bias=False)) == "Dense(2, 3, bias=False)"
@@ -103,18 +110,22 @@ def test_sequential_add_length_index_and_repr():
 @pytest.mark.parametrize(
     ("layer", "text"),
     [
-        (nn.ReLU, "Sequential: expected a layer (nn.Module), got <class 'tensorgrad.nn.activations.ReLU'>; call the class: ReLU(...)"),
+        (
+            nn.ReLU,
+            "Sequential: expected a layer (nn.Module), got <class 'tensorgrad.nn.activations.ReLU'>; "
+            "call the class: ReLU(...)",
+        ),
         (3, "Sequential: expected a layer (nn.Module), got 3"),
         ([], "Sequential: expected a layer (nn.Module), got []"),
     ],
-)  # fmt: skip
+)
 def test_sequential_takes_layers_only(layer, text):
     with pytest.raises(OptionError) as error:
         nn.Sequential(layer)
     assert str(error.value) == text
 
 
-# ---- state ------------------------------------------------------------------------------------------------------------
+# ---- state -----------------------------------------------------------------------------------------------------------
 def test_state_dict_is_a_copy_both_ways():
     model = mlp()
     state = model.state_dict()
@@ -140,7 +151,9 @@ def test_load_state_dict_lists_all_problems_and_changes_nothing():
     assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
 
 
-@pytest.mark.parametrize("bad", [np.array(["a", "b", "c"]), [1j, 2, 3], np.array([None, 1, 2])], ids=["text", "complex", "object"])
+@pytest.mark.parametrize(
+    "bad", [np.array(["a", "b", "c"]), [1j, 2, 3], np.array([None, 1, 2])], ids=["text", "complex", "object"]
+)
 def test_load_state_dict_of_something_else_than_numbers_changes_nothing(bad):
     model, state = mlp(), mlp(rng=1).state_dict()
     before = model.state_dict()
@@ -178,7 +191,9 @@ def test_frozen_parameters_get_no_gradient():
 @pytest.mark.parametrize("name", ["data", "grad"])
 def test_parameters_keep_their_shape(name):
     p = tg.Parameter(np.ones((2, 3)))
-    with pytest.raises(ShapeError, match=r"^a parameter of shape \(2, 3\) cannot take (numbers|a gradient) of shape \(3,\)$"):
+    with pytest.raises(
+        ShapeError, match=r"^a parameter of shape \(2, 3\) cannot take (numbers|a gradient) of shape \(3,\)$"
+    ):
         setattr(p, name, np.ones(3))
 
 
@@ -192,11 +207,13 @@ def test_astype_and_to():
     back = scalar.to("tensor").astype("float32")
     for p, q in zip(model.parameters(), back.parameters(), strict=True):
         np.testing.assert_array_equal(p.data, q.data)
-    with pytest.raises(OptionError, match="^astype: a model is float32 or float64, not float16$"):
+    with pytest.raises(OptionError, match=r"^astype: a model is float32 or float64, not float16$"):
         model.astype("float16")
-    with pytest.raises(EngineError, match="^astype: the scalar engine computes with Python numbers; "):
+    with pytest.raises(EngineError, match=r"^astype: the scalar engine computes with Python numbers; "):
         scalar.astype("float64")
-    with pytest.raises(OptionError, match=r"^to: unknown engine 'scaler'; did you mean 'scalar'\? \(known: 'scalar', 'tensor'\)$"):
+    with pytest.raises(
+        OptionError, match=r"^to: unknown engine 'scaler'; did you mean 'scalar'\? \(known: 'scalar', 'tensor'\)$"
+    ):
         model.to("scaler")
 
 
@@ -208,7 +225,7 @@ def test_frozen_stays_frozen_in_copies():
         assert copy[0].bias.requires_grad
 
 
-# ---- Dense ------------------------------------------------------------------------------------------------------------
+# ---- Dense -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("shape", [(2,), (5, 2), (4, 5, 2), (0, 2)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_dense_is_x_w_plus_b(shape, bias):
@@ -276,7 +293,7 @@ def test_an_activation_that_was_changed_is_not_fused_away():
     np.testing.assert_array_equal(model(np.ones((1, 2), "float32")).numpy(), [model[2].bias.data])
 
 
-# ---- losses -----------------------------------------------------------------------------------------------------------
+# ---- losses ----------------------------------------------------------------------------------------------------------
 LOGITS = np.array([[1.0, 2, 3], [0, 0, 0], [5, -5, 1]])
 
 
@@ -294,14 +311,22 @@ def test_cross_entropy_of_labels_and_one_hot_rows():
         ([0, -1, 2], LabelError, "softmax_cross_entropy: label -1 at row 1 is outside the 3 classes 0..2"),
         ([0, 1], ShapeError, "softmax_cross_entropy: expected labels of shape (3,), got (2,)"),
         ([0.0, 1, 2], TypeError, "softmax_cross_entropy: expected integer labels, got dtype float64"),
-        ([[0], [1], [2]], ShapeError, "CrossEntropyLoss: one-hot targets must have the shape of the logits (3, 3), got (3, 1)"),
-        ([[1, 0, 0], [0, 1, 1], [0, 0, 1]], LabelError, "CrossEntropyLoss: row 1 of the targets is not one-hot: [0 1 1]"),
+        (
+            [[0], [1], [2]],
+            ShapeError,
+            "CrossEntropyLoss: one-hot targets must have the shape of the logits (3, 3), got (3, 1)",
+        ),
+        (
+            [[1, 0, 0], [0, 1, 1], [0, 0, 1]],
+            LabelError,
+            "CrossEntropyLoss: row 1 of the targets is not one-hot: [0 1 1]",
+        ),
         ([[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]], LabelError, "CrossEntropyLoss: row 1 of the targets is not one-hot"),
         ([[1, 0, 0], [0, 1, 0], [0, 0, np.nan]], LabelError, "CrossEntropyLoss: row 2 of the targets is not one-hot"),
         ([[0, 0, 0], [0, 1, 0], [2, -1, 0]], LabelError, "CrossEntropyLoss: row 0 of the targets is not one-hot"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_cross_entropy_errors(target, error, text):
     for logits in (LOGITS, tg.tensor(LOGITS)):
         with pytest.raises(error) as caught:

@@ -47,7 +47,9 @@ def test_kernel_follows_the_rule(cls, options, dtype, ulps):
     for step in range(1, 51):
         for k, p in enumerate(ps):
             p.grad = rng.normal(size=p.shape)
-            expected[k] = list(cls.rule(expected[k][0], p.grad.astype(float), *expected[k][1:], *numbers.values(), step))
+            expected[k] = list(
+                cls.rule(expected[k][0], p.grad.astype(float), *expected[k][1:], *numbers.values(), step)
+            )
         optimizer.step()
         for p, (truth, *_) in zip(ps, expected, strict=True):
             assert p.dtype == dtype
@@ -91,7 +93,7 @@ def test_the_scalar_engine_takes_the_same_steps(cls):
         np.testing.assert_array_equal(p.data, q.data)
 
 
-# ---- learning rate and state ------------------------------------------------------------------------------------------
+# ---- learning rate and state -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("cls", CLASSES)
 def test_learning_rate_can_be_changed(cls):
     (p, *_) = ps = parameters("float64")
@@ -130,10 +132,19 @@ def test_state_round_trip_continues_with_the_same_bits(cls, options):
     assert repr(first) == repr(second)
 
 
-@pytest.mark.parametrize("change", [lambda s: s["state"].pop(), lambda s: s["hyper"].pop("lr"), lambda s: s.pop("steps"),
-                                    lambda s: s.pop("state"), lambda s: s["state"][0].update({"other": np.ones(2)}),
-                                    lambda s: s["hyper"].update(lr=-1.0), lambda s: s["hyper"].update(lr="a")],
-                         ids=["fewer", "no lr", "no steps", "no state", "other slot", "negative", "text"])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s["state"].pop(),
+        lambda s: s["hyper"].pop("lr"),
+        lambda s: s.pop("steps"),
+        lambda s: s.pop("state"),
+        lambda s: s["state"][0].update({"other": np.ones(2)}),
+        lambda s: s["hyper"].update(lr=-1.0),
+        lambda s: s["hyper"].update(lr="a"),
+    ],
+    ids=["fewer", "no lr", "no steps", "no state", "other slot", "negative", "text"],
+)
 def test_a_state_that_does_not_fit_changes_nothing(change):
     optimizer = optim.Adam(parameters(), lr=0.25)
     state = optim.Adam(parameters(), lr=0.125).state_dict()
@@ -148,7 +159,7 @@ def test_repr():
     assert repr(optim.SGD(parameters(), lr=0.1)) == "SGD(3 parameters, lr=0.1, momentum=0, weight_decay=0)"
 
 
-# ---- what is refused --------------------------------------------------------------------------------------------------
+# ---- what is refused -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("cls", CLASSES)
 def test_missing_gradient_changes_nothing(cls):
     ps = parameters()
@@ -156,7 +167,9 @@ def test_missing_gradient_changes_nothing(cls):
     ps[0].grad = np.ones((2, 3))
     with pytest.raises(GradientError) as error:
         optimizer.step()
-    assert str(error.value).startswith(f"{cls.__name__}.step: parameter 1 of shape () got no gradient; call loss.backward()")
+    assert str(error.value).startswith(
+        f"{cls.__name__}.step: parameter 1 of shape () got no gradient; call loss.backward()"
+    )
     assert optimizer.steps == 0
     for p, b in zip(ps, before, strict=True):
         np.testing.assert_array_equal(p.data, b)
@@ -188,7 +201,10 @@ P = tg.Parameter(np.ones(2))
         ([tg.tensor([1.0], requires_grad=True)], "{0}: parameter 0 is a Tensor, expected a tensorgrad.Parameter"),
         ([P, P], "{0}: a parameter is in the list twice; it would be updated twice a step"),
         (None, "{0}: expected a list of parameters, such as model.parameters(), got None"),
-        (nn.Dense(2, 3).parameters, "{0}: expected a list of parameters, such as model.parameters(), got <bound method"),
+        (
+            nn.Dense(2, 3).parameters,
+            "{0}: expected a list of parameters, such as model.parameters(), got <bound method",
+        ),
     ],
     ids=["empty", "no weights", "parameter", "model", "array", "tensor", "twice", "None", "method"],
 )

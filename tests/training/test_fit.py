@@ -35,7 +35,7 @@ def bits(model):
     return [p.data.tobytes() for p in model.parameters()]
 
 
-# ---- what fit gives ---------------------------------------------------------------------------------------------------
+# ---- what fit gives --------------------------------------------------------------------------------------------------
 def test_history_counts_epochs_and_steps():
     _, history = fit(epochs=3, validation=(X, LABELS), metrics=["accuracy"])
     assert len(history) == len(history.loss) == len(history["val_loss"]) == len(history["accuracy"]) == 3
@@ -61,8 +61,12 @@ def test_shuffle():
     def order(**options):
         seen = []
         rows = np.arange(10)[:, None]
-        fit(data=(X, np.hstack([rows, rows, rows])), epochs=2, loss=lambda o, t: (seen.append(t[:, 0]), (o * o).mean())[1],
-            **options)  # fmt: skip
+        fit(
+            data=(X, np.hstack([rows, rows, rows])),
+            epochs=2,
+            loss=lambda o, t: (seen.append(t[:, 0]), (o * o).mean())[1],
+            **options,
+        )
         return np.concatenate(seen).reshape(2, 10).tolist()
 
     assert order(shuffle=False) == [list(range(10))] * 2
@@ -119,7 +123,7 @@ def test_one_hot_targets_train_the_same():
     assert bits(fit((X, np.eye(3)[LABELS]))[0]) == bits(fit()[0])
 
 
-# ---- metrics and callbacks --------------------------------------------------------------------------------------------
+# ---- metrics and callbacks -------------------------------------------------------------------------------------------
 def share_of_zero(outputs, targets):
     assert type(outputs) is np.ndarray
     return np.mean(targets == 0)
@@ -183,7 +187,7 @@ def test_one_callback_needs_no_list():
     assert calls == [1, 2]
 
 
-# ---- what fit refuses -------------------------------------------------------------------------------------------------
+# ---- what fit refuses ------------------------------------------------------------------------------------------------
 def with_bad(value, index):
     x = X.copy()
     x[index] = value
@@ -193,9 +197,18 @@ def with_bad(value, index):
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        ((with_bad(np.nan, (3, 1)), LABELS), "fit: X has nan at index (3, 1); remove or fill such rows before training"),
-        ((with_bad(-np.inf, (0, 1)), LABELS), "fit: X has -inf at index (0, 1); remove or fill such rows before training"),
-        ((X, np.where(LABELS == 2, np.nan, 0.0)), "fit: y has nan at index (2,); remove or fill such rows before training"),
+        (
+            (with_bad(np.nan, (3, 1)), LABELS),
+            "fit: X has nan at index (3, 1); remove or fill such rows before training",
+        ),
+        (
+            (with_bad(-np.inf, (0, 1)), LABELS),
+            "fit: X has -inf at index (0, 1); remove or fill such rows before training",
+        ),
+        (
+            (X, np.where(LABELS == 2, np.nan, 0.0)),
+            "fit: y has nan at index (2,); remove or fill such rows before training",
+        ),
         ((X * 1e300, LABELS), "fit: X has numbers too large for float32, up to 1e+300; scale the data"),
         ((X[:0], LABELS[:0]), "fit: X is empty, shape (0, 2); expected at least one row"),
         ((X, LABELS[:4]), "fit: X has 10 rows and y has 4; they must be equally many"),
@@ -207,7 +220,21 @@ def with_bad(value, index):
         (([[1.0, 2.0], [1.0]], LABELS), "fit: X has rows of different lengths"),
         ((np.ma.masked_greater(X, 0.5), LABELS), "fit: X has masked elements"),
     ],
-    ids=["nan", "-inf", "nan in y", "large", "empty", "rows", "three", "array", "text", "None", "number", "ragged", "masked"],
+    ids=[
+        "nan",
+        "-inf",
+        "nan in y",
+        "large",
+        "empty",
+        "rows",
+        "three",
+        "array",
+        "text",
+        "None",
+        "number",
+        "ragged",
+        "masked",
+    ],
 )
 def test_data_errors(data, text):
     with pytest.raises(DataError) as error:
@@ -226,14 +253,23 @@ OTHER = nn.Dense(2, 3, rng=0)
     [
         ({"model": nn.Dense}, "fit: expected a model (nn.Module), got type"),
         ({"optimizer": None}, "fit: expected an optimizer, got None"),
-        ({"optimizer": optim.SGD},
-         "fit: expected an optimizer, got <class 'tensorgrad.optim.sgd.SGD'>; make one: optim.SGD(model.parameters())"),
-        ({"optimizer": optim.SGD(OTHER.parameters(), lr=1)},
-         "fit: 2 of the optimizer's 2 parameters are not of this model; make the optimizer from model.parameters(), after"),
+        (
+            {"optimizer": optim.SGD},
+            "fit: expected an optimizer, got <class 'tensorgrad.optim.sgd.SGD'>; "
+            "make one: optim.SGD(model.parameters())",
+        ),
+        (
+            {"optimizer": optim.SGD(OTHER.parameters(), lr=1)},
+            "fit: 2 of the optimizer's 2 parameters are not of this model; "
+            "make the optimizer from model.parameters(), after",
+        ),
         ({"loss": None}, "fit: expected a loss, such as nn.MSELoss(), got None"),
         ({"loss": "mse"}, "fit: expected a loss, such as nn.MSELoss(), got 'mse'"),
-        ({"loss": nn.MSELoss},
-         "fit: expected a loss, such as nn.MSELoss(), got <class 'tensorgrad.nn.losses.MSELoss'>; call the class: MSELoss()"),
+        (
+            {"loss": nn.MSELoss},
+            "fit: expected a loss, such as nn.MSELoss(), got <class 'tensorgrad.nn.losses.MSELoss'>; "
+            "call the class: MSELoss()",
+        ),
         ({"loss": lambda o, t: 1.0}, "fit: the loss must be a tensor that depends on the model, got float"),
         ({"loss": lambda o, t: np.float64(1)}, "fit: the loss must be a tensor that depends on the model, got float64"),
         ({"epochs": -1}, "fit: epochs must be a whole number of at least 0, got -1"),
@@ -246,7 +282,7 @@ OTHER = nn.Dense(2, 3, rng=0)
         ({"callbacks": ["x"]}, "fit: expected callbacks to be functions of the History, got 'x'"),
     ],
     ids=lambda o: str(next(iter(o.items())))[:40] if isinstance(o, dict) else "",
-)  # fmt: skip
+)
 def test_option_errors(options, text):
     model, sgd = setup()
     with pytest.raises(OptionError) as error:
@@ -258,11 +294,19 @@ def test_option_errors(options, text):
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"loss": lambda o, t: o}, ShapeError, "fit: the loss must be a scalar, got shape (4, 3); reduce it with .mean()"),
+        (
+            {"loss": lambda o, t: o},
+            ShapeError,
+            "fit: the loss must be a scalar, got shape (4, 3); reduce it with .mean()",
+        ),
         ({"loss": lambda o, t: (o * o).mean().detach()}, GraphError, "backward: nothing was recorded"),
         ({"data": (X, LABELS + 1)}, LabelError, "softmax_cross_entropy: label 3 at row "),
         ({"data": (X[:, :1], LABELS)}, ShapeError, "Dense(2, 4): expected input of shape (..., 2), got (4, 1)"),
-        ({"data": (X, X[:, 0]), "loss": nn.MSELoss()}, ShapeError, "mse_loss: prediction has shape (4, 3) and target (4,)"),
+        (
+            {"data": (X, X[:, 0]), "loss": nn.MSELoss()},
+            ShapeError,
+            "mse_loss: prediction has shape (4, 3) and target (4,)",
+        ),
     ],
     ids=["not scalar", "detached", "label", "columns", "mse"],
 )
@@ -274,10 +318,12 @@ def test_errors_of_the_first_step_change_nothing(options, error, text):
     assert bits(model) == bits(setup()[0])
 
 
-# ---- diverging --------------------------------------------------------------------------------------------------------
+# ---- diverging -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("lr", [1e3, 1e20, 1e30])
 def test_diverging_training_stops_before_damage(lr):
-    with pytest.warns(RuntimeWarning, match=r"^fit: the loss became (inf|nan) at step \d+; the model is as it was before that"):
+    with pytest.warns(
+        RuntimeWarning, match=r"^fit: the loss became (inf|nan) at step \d+; the model is as it was before that"
+    ):
         model, history = fit((X, np.hstack([X, X[:, :1]])), loss=nn.MSELoss(), lr=lr, epochs=200)
     assert history.stopped.startswith("the loss became ")
     assert np.isfinite(history.steps).all()
@@ -290,7 +336,7 @@ def test_a_finite_loss_with_a_nan_gradient_does_not_damage_the_model():
     assert all(np.isfinite(p.data).all() for p in model.parameters())
 
 
-# ---- Ctrl-C -----------------------------------------------------------------------------------------------------------
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
 def press_ctrl_c(*_):
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -327,7 +373,11 @@ def test_ctrl_c_in_a_step_finishes_that_step():
     assert len(history.steps) == len(calls) == sgd.steps == 5
     assert history.stopped == "interrupted by Ctrl-C"
     assert len(history) == 2  # the second epoch as far as it went
-    same, _ = fit(epochs=9, callbacks=[], loss=lambda o, t: (calls.append(1), loss(o, t) if len(calls) <= 10 else (o * 0).sum())[1])
+    same, _ = fit(
+        epochs=9,
+        callbacks=[],
+        loss=lambda o, t: (calls.append(1), loss(o, t) if len(calls) <= 10 else (o * 0).sum())[1],
+    )
     assert bits(model) == bits(same)  # what is left are steps with gradient 0
 
 
@@ -388,14 +438,17 @@ from tensorgrad import nn, optim
 model = nn.Sequential(nn.Dense(2, 4), nn.ReLU(), nn.Dense(4, 1), rng=0)
 X = np.ones((64, 2))
 said = []
-history = tg.fit(model, (X, X[:, :1]), loss=nn.MSELoss(), optimizer=optim.SGD(model.parameters(), lr=1e-6), epochs=10**7,
-                 progress=False, callbacks=[lambda h: said or said.append(print("ready", flush=True))])
+sgd = optim.SGD(model.parameters(), lr=1e-6)
+history = tg.fit(model, (X, X[:, :1]), loss=nn.MSELoss(), optimizer=sgd, epochs=10**7, progress=False,
+                 callbacks=[lambda h: said or said.append(print("ready", flush=True))])
 print(history.stopped, signal.getsignal(signal.SIGINT) is signal.default_int_handler, np.isfinite(history.loss).all())
 """
 
 
 def test_ctrl_c_in_a_script():
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
@@ -406,7 +459,7 @@ def test_ctrl_c_in_a_script():
     assert process.returncode == 0
 
 
-# ---- progress ---------------------------------------------------------------------------------------------------------
+# ---- progress --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("progress", [True, False])
 def test_progress_is_on_stderr_or_nowhere(progress, capfd):
     fit(epochs=4, progress=progress, callbacks=[lambda h: time.sleep(0.2)])
@@ -418,7 +471,7 @@ def test_progress_is_on_stderr_or_nowhere(progress, capfd):
         assert "4/4" in err
 
 
-# ---- predict and evaluate ---------------------------------------------------------------------------------------------
+# ---- predict and evaluate --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("batch_size", [None, 1, 3, 1024])
 def test_predict_in_batches(batch_size):
     model, _ = setup()
@@ -440,7 +493,9 @@ class Probe(nn.Module):
         return 1 / 0 if self.fail else x
 
 
-@pytest.mark.parametrize("call", [lambda m: tg.predict(m, X), lambda m: tg.evaluate(m, (X, LABELS), loss=nn.CrossEntropyLoss())])
+@pytest.mark.parametrize(
+    "call", [lambda m: tg.predict(m, X), lambda m: tg.evaluate(m, (X, LABELS), loss=nn.CrossEntropyLoss())]
+)
 def test_inference_leaves_the_model_as_it_was(call):
     probe = Probe()
     model = setup()[0].add(probe).eval()
@@ -472,12 +527,21 @@ def test_evaluate(batch_size):
     [
         (lambda m: tg.predict(m, X[:0]), "predict: X is empty, shape (0, 2); expected at least one row"),
         (lambda m: tg.predict(m, with_bad(np.nan, (1, 0))), "predict: X has nan at index (1, 0)"),
-        (lambda m: tg.predict(m, X, batch_size=0), "predict: batch_size must be a positive whole number or None for all rows, got 0"),
+        (
+            lambda m: tg.predict(m, X, batch_size=0),
+            "predict: batch_size must be a positive whole number or None for all rows, got 0",
+        ),
         (lambda m: tg.predict(3, X), "predict: expected a model (nn.Module), got int"),
         (lambda m: tg.evaluate("m", (X, LABELS)), "evaluate: expected a model (nn.Module), got str"),
         (lambda m: tg.evaluate(m, (X, LABELS[:3])), "evaluate: X has 10 rows and y has 3; they must be equally many"),
-        (lambda m: tg.evaluate(m, (X, LABELS), loss="mse"), "evaluate: expected a loss, such as nn.MSELoss(), got 'mse'"),
-        (lambda m: tg.accuracy(np.ones(3), np.ones(3)), "accuracy: expected outputs of shape (n, classes) and n targets, got (3,)"),
+        (
+            lambda m: tg.evaluate(m, (X, LABELS), loss="mse"),
+            "evaluate: expected a loss, such as nn.MSELoss(), got 'mse'",
+        ),
+        (
+            lambda m: tg.accuracy(np.ones(3), np.ones(3)),
+            "accuracy: expected outputs of shape (n, classes) and n targets, got (3,)",
+        ),
     ],
 )
 def test_inference_errors(call, text):
