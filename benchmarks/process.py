@@ -42,7 +42,9 @@ def main():
         for _ in range(args.rounds):
             (a, accuracy), (b, their_accuracy) = seconds(ours), seconds(theirs)
             ratios.append(b / a)
-            print(f"ours {a:.2f} s (accuracy {accuracy})   PyTorch {b:.2f} s (accuracy {their_accuracy})   ratio {b / a:.2f}")
+            print(
+                f"ours {a:.2f} s (accuracy {accuracy})   PyTorch {b:.2f} s (accuracy {their_accuracy})   ratio {b / a:.2f}"
+            )
     print(f"ratio PyTorch / ours: median {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
 
 

@@ -60,8 +60,12 @@ def draw(model, X, y, history, path):
         lead = (p[:, k] - np.delete(p, k, axis=1).max(axis=1)).reshape(256, 256)
         axes.contour(grid, grid, lead, levels=[0], colors="white")
         mine = X[y == k].numpy()
-        axes.scatter(mine[:, 0], mine[:, 1], marker="os^"[k], s=26, color=[colours[k]], edgecolors="white", label=f"class {k}")
-    axes.scatter(*X[wrong].numpy().T, s=80, facecolors="none", edgecolors="black", label=f"{wrong.sum()} wrong of {len(X)}")
+        axes.scatter(
+            mine[:, 0], mine[:, 1], marker="os^"[k], s=26, color=[colours[k]], edgecolors="white", label=f"class {k}"
+        )
+    axes.scatter(
+        *X[wrong].numpy().T, s=80, facecolors="none", edgecolors="black", label=f"{wrong.sum()} wrong of {len(X)}"
+    )
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=4)
     for name, curve in zip(("loss", "accuracy"), history.T, strict=True):
         panels[name].plot(curve, label="training")

@@ -18,6 +18,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -176,16 +177,26 @@ class Op:
                 f"{self.name}: a Tensor and a grid of Values cannot be mixed; "
                 'bring the whole model to one engine with model.to("scalar") or model.to("tensor")'
             )
-        args = [np.asarray(x) if type(x) not in _NUMBERS else x for x in args]
+        args = self._exact([np.asarray(x) if type(x) not in _NUMBERS else x for x in args])
         if self.check is not None:
             self.check(*(np.asarray(x) for x in args), **options)
         y = lift(self.twin(*args, **options))
         return y[()] if isinstance(y, np.ndarray) and not y.ndim else y
 
+    def _exact(self, args):
+        """Beside a grid of Fractions plain numbers become Fractions too: one float among them makes floats of all."""
+        if not any(type(v.data) is Fraction for x in args if _is_grid(x) for v in np.ravel(x)[:1]):
+            return args
+        kinds = self.differentiable * len(args) if self.variadic else self.differentiable
+        exact = np.frompyfunc(Fraction, 1, 1)
+        plain = [k and not _is_grid(x) for x, k in zip(args, kinds)]  # noqa: B905
+        return [exact(np.asarray(x).astype(object)) if p else x for x, p in zip(args, plain, strict=True)]
+
     # ---- backward -------------------------------------------------------------------------------------------------
     def pull(self, node, g, recorded):
         """(input, gradient) for each input of the node that requires a gradient."""
-        needs = [type(x) is Tensor and x.requires_grad for x in node.inputs]
+        kinds = self.differentiable * len(node.inputs) if self.variadic else self.differentiable
+        needs = [k and type(x) is Tensor and x.requires_grad for k, x in zip(kinds, node.inputs)]  # noqa: B905
         if recorded:
             return self._pull_recorded(node, g, needs)
         arrays = [x._array if type(x) is Tensor else x for x in node.inputs]

@@ -99,7 +99,8 @@ def backward(root, g, retain_graph):
     leaves = _Leaves()
     if root._node is None:
         leaves.add(root, g.copy())
-    else:
+        return
+    with np.errstate(all="ignore"):  # infinities and NaN are results, as in the forward
         _walk({root._node: g}, leaves, free=not retain_graph)
 
 
@@ -110,8 +111,9 @@ class _Leaves:
         self.owned = set()  # ids of arrays that some leaf holds already
 
     def add(self, x, gx):
+        gx = np.asarray(gx)  # NumPy makes bare numbers of results without axes
         if x.grad is not None:
-            x.grad = x.grad + gx
+            x.grad = np.asarray(x.grad + gx)
             return
         shared = gx.base is not None or not gx.flags.c_contiguous or id(gx) in self.owned
         x.grad = gx.copy(order="C") if shared else gx
@@ -127,7 +129,8 @@ def gradients(root, g, wanted):
     pending = {root._node: g} if root._node is not None else {}
     for node in results.keys() & pending.keys():  # the function returned its argument
         results[node] = pending.pop(node)
-    _walk(pending, None, free=False, recorded=True, stop=results)
+    with np.errstate(all="ignore"):
+        _walk(pending, None, free=False, recorded=True, stop=results)
     return [results[x._node] for x in wanted]
 
 

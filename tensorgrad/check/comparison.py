@@ -94,6 +94,7 @@ def compare(model, X, y, loss, digits=None):
     tensors = model.astype(model.dtype)  # a copy: gradients of the model itself stay as they are
     with Trace(tensors) as trace:
         value = loss(tensors(X), y)
+        trace.in_backward = True
         value.backward()
     scalars = model.to("scalar", number=number)
     true_value = loss(scalars(X), y)

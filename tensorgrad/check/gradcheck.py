@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._tensor import tensor
 from .._transforms import value_and_grad
 from ..errors import DTypeError, GradientError
 
@@ -26,9 +27,9 @@ def gradcheck(f, *arrays, eps=1e-6, rtol=1e-5, atol=1e-7):
             middle = a[index]
             step = eps * max(1.0, abs(middle))
             a[index] = middle + step
-            up = float(_number(f(*points)))
+            up = float(_number(f(*map(tensor, points))))
             a[index] = middle - step
-            down = float(_number(f(*points)))
+            down = float(_number(f(*map(tensor, points))))
             a[index] = middle
             expected, got = (up - down) / (2 * step), float(g.numpy()[index])
             if not abs(got - expected) <= atol + rtol * max(abs(got), abs(expected)):

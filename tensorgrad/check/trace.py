@@ -27,6 +27,7 @@ class Trace:
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._inside = []
         self._by_node = {}
+        self.in_backward = False  # set once the forward is done
 
     def __enter__(self):
         self._outer, mode.trace = mode.trace, self
@@ -44,6 +45,8 @@ class Trace:
             self._inside.pop()
 
     def forward(self, op, arrays, options, y):
+        if self.in_backward:  # ops that a backward rule calls: the rule's result is what is judged
+            return
         self.calls.append(Call(op, arrays, options, y, self._inside[-1] if self._inside else ""))
 
     def recorded(self, node):

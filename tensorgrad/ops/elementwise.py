@@ -135,7 +135,8 @@ def absolute(x, /):
     return unary(kernels.absolute, x)
 
 
-@op(twin=lambda x: (x > 0) * 1 - (x < 0) * 1, backward=[None], samples=[s for s in ANY if s.gradient], numpy=(np.sign,))
+@op(twin=lambda x: (x > 0) * 1 - (x < 0) * 1, backward=[None], numpy=(np.sign,),
+    samples=[s for s in ANY if s.gradient] + KINKS)  # fmt: skip
 def sign(x, /):
     """-1, 0 or 1; without gradient.
 
@@ -219,7 +220,8 @@ def relu(x, /):
 
 
 @op(twin=lambda g, y: np.where(y > 0, g, 0), backward=[lambda h, _z, _g, y: relu_backward(h, y), None],
-    samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,)), sample((), ())])  # fmt: skip
+    samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,)), sample((), ()),
+             sample([1.0, 2.0, 3.0], [0.0, -0.0, 1.0])])  # fmt: skip
 def relu_backward(g, y, /):
     """The gradient of relu's input, from that of its output and the output itself.
 

@@ -697,4 +697,4 @@ def test_names_of_the_package():
     assert set(microgrid.__all__) <= set(dir(microgrid))
     assert all(hasattr(microgrid, name) for name in microgrid.__all__)
     with pytest.raises(AttributeError, match="module 'microgrid' has no attribute 'gird'"):
-        microgrid.gird  # noqa: B018
+        microgrid.gird
