@@ -5,6 +5,7 @@ used its output: a heap of the pending nodes is the whole of the scheduling. Nod
 its users: there are no cycles, and a graph is freed by reference counting.
 """
 
+import functools
 import itertools
 import threading
 from heapq import heappop, heappush
@@ -35,16 +36,20 @@ class no_grad:
     False
     """
 
+    def __new__(cls, function=None):
+        self = super().__new__(cls)
+        self.outer = []  # a stack: one no_grad may be entered several times
+        return self if function is None else self(function)
+
     def __enter__(self):
-        self.outer, mode.recording = mode.recording, False
+        self.outer.append(mode.recording)
+        mode.recording = False
 
     def __exit__(self, *_):
-        mode.recording = self.outer
+        mode.recording = self.outer.pop()
 
     def __call__(self, function):
-        from functools import wraps
-
-        @wraps(function)
+        @functools.wraps(function)
         def wrapped(*args, **kwargs):
             with no_grad():
                 return function(*args, **kwargs)
@@ -55,12 +60,19 @@ class no_grad:
 class Node:
     """One recorded call of an op: its inputs, its options, and what its forward saved for the backward."""
 
-    __slots__ = ("inputs", "number", "op", "options", "saved", "version")
+    __slots__ = ("inputs", "needs", "number", "op", "options", "saved", "version")
 
-    def __init__(self, op, inputs, options, saved):
-        self.op, self.inputs, self.options, self.saved = op, inputs, options, saved
-        self.version = op.version_of(inputs)
+    def __init__(self, op, inputs, options, saved, needs):
+        self.op, self.inputs, self.options, self.saved, self.needs = op, inputs, options, saved, needs
+        self.version = self.current_version()
         self.number = next(_numbers)
+
+    def current_version(self):
+        """A number that grows when an input is changed in place whose numbers the backward reads."""
+        version = 0
+        for i in self.op.reads(self.needs):
+            version += getattr(self.inputs[i], "_version", 0)
+        return version
 
     def check(self):
         """Raise GraphError if the graph was freed, or an input that the backward reads was changed since."""
@@ -69,8 +81,8 @@ class Node:
                 f"backward: the graph of {self.op.name!r} was freed by an earlier backward; "
                 "pass retain_graph=True to that one to go through it again"
             )
-        if self.op.version_of(self.inputs) != self.version:
-            shapes = " or ".join(str(x.shape) for i, x in enumerate(self.inputs) if self.op.reads(i))
+        if self.current_version() != self.version:
+            shapes = " or ".join(str(self.inputs[i].shape) for i in self.op.reads(self.needs))
             raise GraphError(
                 f"backward of {self.op.name!r}: its input of shape {shapes} was changed in place after it was used; "
                 "change it after backward, or use a copy"
@@ -98,26 +110,33 @@ def backward(root, g, retain_graph):
             raise ShapeError(f"backward: g has shape {g.shape}, the tensor has {array.shape}; they must be equal")
     leaves = _Leaves()
     if root._node is None:
-        leaves.add(root, g.copy())
-        return
-    with np.errstate(all="ignore"):  # infinities and NaN are results, as in the forward
-        _walk({root._node: g}, leaves, free=not retain_graph)
+        leaves.add(root, g)
+    else:
+        with np.errstate(all="ignore"):  # infinities and NaN are results, as in the forward
+            _walk({root._node: g}, leaves, free=not retain_graph)
+    leaves.hand_out()
 
 
 class _Leaves:
-    """Where gradients end: each leaf gets an array of its own, which nothing else shares."""
+    """Where gradients end. They are handed out when the walk is done, so that one that fails changes nothing."""
 
     def __init__(self):
-        self.owned = set()  # ids of arrays that some leaf holds already
+        self.found = {}  # leaf -> gradient
 
     def add(self, x, gx):
-        gx = np.asarray(gx)  # NumPy makes bare numbers of results without axes
-        if x.grad is not None:
-            x.grad = np.asarray(x.grad + gx)
-            return
-        shared = gx.base is not None or not gx.flags.c_contiguous or id(gx) in self.owned
-        x.grad = gx.copy(order="C") if shared else gx
-        self.owned.add(id(x.grad))
+        self.found[x] = gx if x not in self.found else accumulate(self.found[x], gx)
+
+    def hand_out(self):
+        """Add to the leaves' `.grad`; each gets an array of its own, which nothing else shares."""
+        owned = set()
+        for x, gx in self.found.items():
+            gx = np.asarray(gx)  # NumPy makes bare numbers of results without axes
+            if x.grad is not None:
+                x.grad = np.asarray(x.grad + gx)
+                continue
+            shared = gx.base is not None or not gx.flags.c_contiguous or id(gx) in owned
+            x.grad = gx.copy(order="C") if shared else gx
+            owned.add(id(x.grad))
 
 
 def gradients(root, g, wanted):
@@ -132,6 +151,21 @@ def gradients(root, g, wanted):
     with np.errstate(all="ignore"):
         _walk(pending, None, free=False, recorded=True, stop=results)
     return [results[x._node] for x in wanted]
+
+
+def depends_on_others(root, entries):
+    """Whether root was made from tensors that require gradients, other than through these entries."""
+    stops, seen, stack = {x._node for x in entries}, set(), [root]
+    while stack:
+        x = stack.pop()
+        node = getattr(x, "_node", None)
+        if node is None:
+            if getattr(x, "requires_grad", False):
+                return True
+        elif node not in stops and node not in seen:
+            seen.add(node)
+            stack += node.inputs
+    return False
 
 
 def _walk(pending, leaves, free, recorded=False, stop=()):

@@ -54,8 +54,8 @@ class Tensor(Operators):
         return self._array.item()
 
     def detach(self):
-        """The same numbers (shared memory) outside the graph."""
-        return Tensor(self.numpy())
+        """A copy of the numbers, outside the graph."""
+        return Tensor(self._array.copy())
 
     def __setitem__(self, index, new):
         """Change a leaf in place; a graph that still needs the old numbers will raise in its backward."""

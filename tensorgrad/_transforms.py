@@ -5,9 +5,10 @@ import functools
 import numpy as np
 
 from . import _tape
+from ._parameter import Parameter
 from ._registry import OPS
 from ._tensor import FLOATS, Tensor, tensor
-from .errors import DTypeError, GraphError, ShapeError
+from .errors import DTypeError, GraphError, OptionError, ShapeError
 
 
 def value_and_grad(f, argnums=0):
@@ -24,29 +25,38 @@ def value_and_grad(f, argnums=0):
 
     @functools.wraps(f)
     def evaluate(*args, **kwargs):
-        chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        entries = [_entry(args[i], i) for i in chosen]
-        replaced = dict(zip(chosen, entries, strict=True))
-        y = f(*(replaced.get(i, x) for i, x in enumerate(args)), **kwargs)
+        chosen = _positions(argnums, len(args))
+        entries = {i: _entry(args[i], i) for i in dict.fromkeys(chosen)}
+        y = f(*(entries.get(i, x) for i, x in enumerate(args)), **kwargs)
         if not isinstance(y, Tensor) or y.size != 1:
             what = f"a tensor of shape {y.shape}" if isinstance(y, Tensor) else type(y).__name__
-            raise ShapeError(
-                f"grad: the function must return a scalar Tensor, got {what}; reduce it with .sum() or .mean()"
-            )
-        found = _tape.gradients(y, Tensor(np.ones_like(y._array)), entries)
-        slopes = [Tensor(np.zeros_like(x._array)) if s is None else s for s, x in zip(found, entries, strict=True)]
-        return y, slopes[0] if isinstance(argnums, int) else tuple(slopes)
+            raise ShapeError(f"grad: the function must return a scalar Tensor, got {what}; reduce it with .sum() or .mean()")
+        found = _tape.gradients(y, Tensor(np.ones_like(y._array)), list(entries.values()))
+        slopes = {
+            i: Tensor(np.zeros_like(x._array)) if s is None else s for (i, x), s in zip(entries.items(), found, strict=True)
+        }
+        recorded = any(isinstance(args[i], Tensor | Parameter) and args[i].requires_grad for i in chosen)
+        if not recorded and not _tape.depends_on_others(y, entries.values()):
+            slopes = {i: s.detach() for i, s in slopes.items()}  # nobody can ask for a derivative of these
+        return y, slopes[chosen[0]] if isinstance(argnums, int | np.integer) else tuple(slopes[i] for i in chosen)
 
     return evaluate
+
+
+def _positions(argnums, count):
+    """argnums (a number or several, negative ones from the end) as positions among `count` arguments."""
+    chosen = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
+    for i in chosen:
+        if not -count <= i < count:
+            raise OptionError(f"grad: argnums {argnums} is out of range; the function was given {count} arguments")
+    return [int(i) % count for i in chosen]
 
 
 def _entry(x, i):
     """The argument as a fresh place in the graph, connected to the outer one if there is one."""
     if not _tape.mode.recording:
         raise GraphError("grad: nothing can be recorded under tg.no_grad()")
-    t = x if isinstance(x, Tensor) else getattr(x, "value", None)
-    if not isinstance(t, Tensor):
-        t = tensor(x if isinstance(x, np.ndarray) else np.asarray(x))
+    t = x.value if isinstance(x, Parameter) else x if isinstance(x, Tensor) else tensor(x)
     if t.dtype not in FLOATS:
         raise DTypeError(f"grad: argument {i} has dtype {t.dtype}; gradients need float32 or float64")
     if not t.requires_grad:

@@ -75,7 +75,7 @@ def _in_dtype(a, dtype):
 
 def _check_sample(op, sample, arrays, dtype, number, rng, report, where):
     before = [a.copy() for a in arrays]
-    options, kinds = sample.options, op.differentiable * len(arrays) if op.variadic else op.differentiable
+    options, kinds = sample.options, op.for_each(op.differentiable, arrays)
     call = _caller(op, options)
     y = call(*arrays)
     expected = np.dtype(options.get("dtype", dtype))
@@ -123,7 +123,7 @@ def _check_gradient(op, leaves, outputs, seeds, grads, dtype, report, where):
 
 def _check_error(op, bad, arrays, report, where):
     call = _caller(op, bad.options)
-    kinds = op.differentiable * len(arrays) if op.variadic else op.differentiable
+    kinds = op.for_each(op.differentiable, arrays)
     forms = {"arrays": arrays, "Tensors": [tensor(a) if k else a for a, k in zip(arrays, kinds, strict=True)]}
     for form, inputs in forms.items():
         try:

@@ -23,7 +23,7 @@ def twin_gradients(op, arrays, options, g, number=float):
     from microgrid import Value, grid, values
     from microgrid._grid import grads, lift
 
-    kinds = op.differentiable * len(arrays) if op.variadic else op.differentiable
+    kinds = op.for_each(op.differentiable, arrays)
     inputs = [
         np.asarray(grid(np.asarray(a), number=number)) if k else np.asarray(a)
         for a, k in zip(arrays, kinds, strict=True)

@@ -306,7 +306,7 @@ def minimum(x, y, /):
     return binary(kernels.minimum, x, y)
 
 
-@op(twin=lambda condition, x, y: np.where(condition, x, y),
+@op(twin=lambda condition, x, y: np.where(condition, x, y), constants=("condition",),
     backward=[None, lambda g, _z, condition, _x, _y: np.where(condition, g, 0),
               lambda g, _z, condition, _x, _y: np.where(condition, 0, g)],
     samples=[sample(mask(5, 3), (5, 3), (5, 3)), sample(mask(3), (5, 3), ()), sample(mask(5, 1), (1, 3), (3,)),

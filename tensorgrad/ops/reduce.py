@@ -37,8 +37,8 @@ def _spread(g, x, axis, keepdims):
     return g if keepdims else g.reshape(kept_shape(x.shape, axes_of("sum", axis, x.ndim)))
 
 
-def _sum_rule(g, _y, x, axis=None, keepdims=False):
-    return np.broadcast_to(_spread(g, x, axis, keepdims), x.shape)
+def _sum_rule(g, _y, _x, axis=None, keepdims=False):
+    return np.broadcast_to(_spread(g, _x, axis, keepdims), _x.shape)
 
 
 @op(twin=lambda x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims), backward=[_sum_rule], samples=AXES,
@@ -114,7 +114,7 @@ _EXTREME = [s for s in AXES if s.inputs != ((4, 0, 3),)] + [sample([[1.0, 3.0, 3
 
 
 @op(twin=_extreme_twin(np.max), backward=[_extreme_rule], samples=_EXTREME, errors=NO_AXIS + EMPTY,
-    check=_check_axes("max", empty=False), numpy=(np.max,))  # fmt: skip
+    check=_check_axes("max", empty=False), numpy=(np.max, np.amax))  # fmt: skip
 def max(x, /, axis=None, keepdims=False):
     """The largest element over an axis, several, or all (None); NaN wins, ties share the gradient evenly.
 
@@ -125,7 +125,7 @@ def max(x, /, axis=None, keepdims=False):
 
 
 @op(twin=_extreme_twin(np.min), backward=[_extreme_rule], samples=_EXTREME, errors=NO_AXIS + EMPTY,
-    check=_check_axes("min", empty=False), numpy=(np.min,))  # fmt: skip
+    check=_check_axes("min", empty=False), numpy=(np.min, np.amin))  # fmt: skip
 def min(x, /, axis=None, keepdims=False):
     """The smallest element over an axis, several, or all (None); NaN wins, ties share the gradient evenly.
 

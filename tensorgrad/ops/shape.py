@@ -22,7 +22,7 @@ def _check_reshape(x, shape):
         raise ShapeError(f"reshape: {np.shape(x)} ({x.size} elements) cannot become {shape}") from None
 
 
-@op(twin=lambda x, shape: x.reshape(_as_shape(shape)), backward=[lambda g, _y, x, shape: g.reshape(x.shape)],
+@op(twin=lambda x, shape: x.reshape(_as_shape(shape)), backward=[lambda g, _y, _x, shape: g.reshape(_x.shape)],
     samples=[sample((2, 3), shape=(3, 2)), sample((2, 3), shape=-1), sample((67,), shape=(1, 67)), sample((), shape=(1, 1)),
              sample((0, 3), shape=(3, 0)), sample(strided(4, 5), shape=(5, 4)), sample((2, 3, 4), shape=(6, -1))],
     errors=[bad((2, 3), shape=(4, 2), error=ShapeError, match="reshape: (2, 3) (6 elements) cannot become (4, 2)"),
@@ -36,7 +36,7 @@ def reshape(x, /, shape):
     array([[0., 1.],
            [2., 3.]])
     """
-    return np.ascontiguousarray(x).reshape(_as_shape(shape))
+    return np.array(x, order="C").reshape(_as_shape(shape))  # a copy: the input may be changed in place
 
 
 def _check_transpose(x, axes=None):
@@ -103,7 +103,7 @@ def _check_index(x, index):
         raise ShapeError(f"getitem: index {index!r} into shape {np.shape(x)}: {error}") from None
 
 
-@op(twin=lambda x, index: x[_plain_index(index)], backward=[lambda g, _y, x, index: scatter_add(g, x.shape, index)],
+@op(twin=lambda x, index: x[_plain_index(index)], backward=[lambda g, _y, _x, index: scatter_add(g, _x.shape, index)],
     samples=[sample((5, 3), index=2), sample((5, 3), index=(slice(1, 4), 0)), sample((5, 3), index=(..., None, -1)),
              sample((5, 3), index=np.array([0, 2, 2, -1])), sample((5, 3), index=([0, 1, 1], [2, 0, 0])),
              sample((5, 3), index=np.eye(5, 3) > 0), sample((67,), index=slice(None, None, -2)), sample((5, 3), index=(2, 1)),
@@ -189,11 +189,13 @@ def _concatenate(*arrays, axis=0):
 
 
 def concatenate(arrays, axis=0):
-    """Join arrays along an axis that they have.
+    """Join arrays along an axis that they have; None flattens them first.
 
     >>> concatenate([np.ones(2), np.zeros(1)])
     array([1., 1., 0.])
     """
+    if axis is None:
+        arrays, axis = [reshape(a, -1) for a in arrays], 0
     return _concatenate(*arrays, axis=axis)
 
 
@@ -225,7 +227,7 @@ def _check_astype(x, dtype):
         raise DTypeError(f"astype: only float32 and float64 have gradients, got {np.dtype(dtype)}")
 
 
-@op(twin=lambda x, dtype: x * 1, backward=[lambda g, _y, x, dtype: g.astype(x.dtype)],
+@op(twin=lambda x, dtype: x * 1, backward=[lambda g, _y, _x, dtype: g.astype(_x.dtype)],
     samples=[sample((5, 3), dtype="float64"), sample((), dtype="float64"), sample((0, 3), dtype="float64")],
     errors=[bad((5, 3), dtype="int64", error=DTypeError, match="astype: only float32 and float64 have gradients, got int64")],
     check=_check_astype)  # fmt: skip
