@@ -30,10 +30,13 @@ def value_and_grad(f, argnums=0):
         y = f(*(entries.get(i, x) for i, x in enumerate(args)), **kwargs)
         if not isinstance(y, Tensor) or y.size != 1:
             what = f"a tensor of shape {y.shape}" if isinstance(y, Tensor) else type(y).__name__
-            raise ShapeError(f"grad: the function must return a scalar Tensor, got {what}; reduce it with .sum() or .mean()")
+            raise ShapeError(
+                f"grad: the function must return a scalar Tensor, got {what}; reduce it with .sum() or .mean()"
+            )
         found = _tape.gradients(y, Tensor(np.ones_like(y._array)), list(entries.values()))
         slopes = {
-            i: Tensor(np.zeros_like(x._array)) if s is None else s for (i, x), s in zip(entries.items(), found, strict=True)
+            i: Tensor(np.zeros_like(x._array)) if s is None else s
+            for (i, x), s in zip(entries.items(), found, strict=True)
         }
         recorded = any(isinstance(args[i], Tensor | Parameter) and args[i].requires_grad for i in chosen)
         if not recorded and not _tape.depends_on_others(y, entries.values()):

@@ -11,18 +11,27 @@ def checked(data, dtype, what="data"):
     Raises DataError for anything that is not a pair of equally long, non-empty arrays of finite numbers.
     """
     if not isinstance(data, tuple | list) or len(data) != 2:
-        raise DataError(f"{what}: expected a pair (X, y), got {type(data).__name__}")
-    X, y = (_numbers(a, dtype, f"{what}: {name}") for a, name in zip(data, ("X", "y"), strict=True))
+        got = f"{len(data)} items" if isinstance(data, tuple | list) else type(data).__name__
+        raise DataError(f"{what}: expected a pair (X, y), got {got}")
+    X, y = (checked_rows(a, dtype, f"{what}: {name}") for a, name in zip(data, ("X", "y"), strict=True))
     if len(X) != len(y):
         raise DataError(f"{what}: X has {len(X)} rows and y has {len(y)}; they must be equally many")
     return X, y
 
 
-def _numbers(a, dtype, name):
-    a = np.asarray(a.numpy() if hasattr(a, "numpy") else a)
+def checked_rows(rows, dtype, name):
+    """Rows of finite numbers as an array, floats in `dtype`, or a DataError that says where they are not."""
+    if isinstance(rows, np.ma.MaskedArray):
+        raise DataError(f"{name} has masked elements; fill them, or leave such rows out")
+    try:
+        a = np.asarray(rows.numpy() if hasattr(rows, "numpy") else rows)
+    except ValueError:
+        raise DataError(f"{name} has rows of different lengths; every row must have the same shape") from None
     if a.dtype.kind not in "fiub":
         raise DataError(f"{name} has dtype {a.dtype}; expected numbers")
-    if a.ndim == 0 or len(a) == 0:
+    if not a.ndim:
+        raise DataError(f"{name} is a single number; expected at least one row")
+    if not a.size:
         raise DataError(f"{name} is empty, shape {a.shape}; expected at least one row")
     if a.dtype.kind != "f":
         return a

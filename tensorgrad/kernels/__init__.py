@@ -40,7 +40,17 @@ from .products import (
     dense_relu_backward_first,
     matmul,
 )
-from .reductions import divide_rows, log_of_sum, max_rows, min_rows, shifted_exp, subtract_rows, sum_columns, sum_rows
+from .reductions import (
+    all_finite,
+    divide_rows,
+    log_of_sum,
+    max_rows,
+    min_rows,
+    shifted_exp,
+    subtract_rows,
+    sum_columns,
+    sum_rows,
+)
 from .updates import adam, sgd
 
-__all__ = ["Kernel", "first_outside", "kernel", "logging", *Kernel.registry]
+__all__ = ["Kernel", "all_finite", "first_outside", "kernel", "logging", *Kernel.registry]

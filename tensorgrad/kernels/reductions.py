@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._compile import kernel
+from ._compile import jit, kernel
 from ._math import exp
 
 
@@ -73,3 +73,12 @@ def subtract_rows(x, row, out):
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
             out[i, j] = x[i, j] - row[i]
+
+
+@jit
+def all_finite(x):
+    """Whether a flat array has no infinity and no NaN: 0 * x is 0 for all other numbers."""
+    total = x.dtype.type(0)
+    for i in range(x.size):
+        total += x[i] * x.dtype.type(0)
+    return total == 0

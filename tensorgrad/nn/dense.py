@@ -35,9 +35,11 @@ class Dense(Module):
 
     def __init__(self, in_features, out_features, bias=True, init="he_normal", rng=None, dtype="float32"):
         for name, n in (("in_features", in_features), ("out_features", out_features)):
-            if not isinstance(n, int | np.integer) or n < 1:
+            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
                 raise OptionError(f"Dense: {name} must be a positive whole number, got {n!r}")
-        choose("Dense", "dtype", str(np.dtype(dtype)), {"float32": 0, "float64": 0})
+        choose(
+            "Dense", "dtype", dtype if isinstance(dtype, str) else str(np.dtype(dtype)), {"float32": 0, "float64": 0}
+        )
         self.in_features, self.out_features = int(in_features), int(out_features)
         self._initialise = choose("Dense", "init", init, INITIALISERS)
         self.weight = Parameter(np.zeros((self.in_features, self.out_features), dtype=dtype))
@@ -52,7 +54,8 @@ class Dense(Module):
     def forward(self, x, activation=None):
         try:
             if self.bias is None:
-                return ops.matmul(x, self.weight)
+                y = ops.matmul(x, self.weight)
+                return y if activation is None else choose("Dense", "activation", activation, {"relu": ops.relu})(y)
             return ops.dense(x, self.weight, self.bias, activation=activation)
         except ShapeError:
             expected = f"expected input of shape (..., {self.in_features}), got {np.shape(x)}"

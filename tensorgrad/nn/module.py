@@ -37,12 +37,8 @@ class Module:
 
     # ---- structure ------------------------------------------------------------------------------------------------
     def children(self):
-        """(name, module) of the modules directly inside; those in a list are named by its name and their index."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, list | tuple):
-                yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
+        """(name, module) of the modules directly inside; those in a list or dict are named by its name and their key."""
+        yield from ((name, value) for name, value in _members(vars(self)) if isinstance(value, Module))
 
     def named_modules(self, prefix=""):
         """(path, module) of this module (path "") and of all inside it, depth first."""
@@ -54,7 +50,7 @@ class Module:
         """(path, Parameter) of all parameters; one that is used in several places comes once."""
         seen = set()
         for path, module in self.named_modules():
-            for name, value in vars(module).items():
+            for name, value in _members(vars(module)):
                 if isinstance(value, Parameter) and id(value) not in seen:
                     seen.add(id(value))
                     yield f"{path}.{name}" if path else name, value
@@ -112,11 +108,11 @@ class Module:
         """Copy numbers into the parameters; nothing changes unless every name and shape fits."""
         mine = dict(self.named_parameters())
         problems = [f"missing {n}" for n in mine if n not in state] + [f"unknown {n}" for n in state if n not in mine]
-        problems += [
-            f"{n} has shape {np.shape(state[n])}, expected {p.shape}"
-            for n, p in mine.items()
-            if n in state and np.shape(state[n]) != p.shape
-        ]
+        for name, p in mine.items():
+            if name in state and np.shape(state[name]) != p.shape:
+                problems.append(f"{name} has shape {np.shape(state[name])}, expected {p.shape}")
+            elif name in state and (kind := np.asarray(state[name]).dtype).kind not in "fiub" and p.dtype != object:
+                problems.append(f"{name} has dtype {kind}, expected numbers")
         if problems:
             raise ShapeError(f"load_state_dict of {type(self).__name__}: " + "; ".join(problems))
         for name, p in mine.items():
@@ -155,3 +151,14 @@ class Module:
 
     def __repr__(self):
         return f"{type(self).__name__}()"
+
+
+def _members(attributes):
+    """(name, value) of attributes, and of what is in their lists, tuples and dicts."""
+    for name, value in attributes.items():
+        if isinstance(value, list | tuple):
+            yield from _members({f"{name}.{i}": v for i, v in enumerate(value)})
+        elif isinstance(value, dict):
+            yield from _members({f"{name}.{k}": v for k, v in value.items()})
+        else:
+            yield name, value

@@ -1,5 +1,10 @@
 """Optimizer: what SGD, Adam and your own share. An optimizer sees parameters only as `.data` and `.grad`."""
 
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
 from .._parameter import Parameter
@@ -7,27 +12,56 @@ from ..errors import GradientError, OptionError
 from ..kernels import Kernel
 
 
+@dataclass(frozen=True)
+class Number:
+    """What one of an optimizer's numbers may be: at least `low` (or above it), and below `below`."""
+
+    low: float = 0.0
+    below: float = math.inf
+    above: bool = False
+    called: str = ""  # in errors, where the option has another name
+
+    def checked(self, owner, name, value):
+        """The value as a float, or an OptionError."""
+        real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not real or not (value > self.low if self.above else value >= self.low) or not value < self.below:
+            bound = f"{'above' if self.above else 'of at least'} {self.low:g}"
+            bound += "" if self.below == math.inf else f" and below {self.below:g}"
+            raise OptionError(f"{owner}: {self.called or name} must be a number {bound}, got {value!r}")
+        return float(value)
+
+
 class Optimizer:
     """Base class. A subclass names its state arrays, its numbers, and its two forms of one update rule.
 
-    `slots` are the arrays kept for each parameter, of its shape; `hyper` the numbers that a step reads, in order;
-    `rule(p, g, *slots, *hyper, step)` the update in NumPy, the definition; `kernel` the same in one pass over memory.
+    `slots` are the arrays kept for each parameter, of its shape; `hyper` the numbers that a step reads, in order, with what
+    they may be; `rule(p, g, *slots, *hyper, step)` the update in NumPy, the definition; `kernel` the same in one pass over
+    memory.
     """
 
-    slots: tuple[str, ...] = ()
-    hyper: tuple[str, ...] = ()
-    kernel: Kernel
+    slots: ClassVar[tuple[str, ...]] = ()
+    hyper: ClassVar[dict[str, Number]] = {}
+    kernel: ClassVar[Kernel]
 
     def __init__(self, parameters, **hyper):
-        self.parameters = self._checked(parameters)
+        numbers = self._checked_hyper(hyper)
+        self.parameters = self._checked_parameters(parameters)
         self.steps = 0
-        self._numbers = np.array([*(float(hyper[h]) for h in self.hyper), 0.0], dtype=np.float64)
+        self._numbers = np.array([*numbers, 0.0], dtype=np.float64)
         self._state = [tuple(np.zeros(p.shape, dtype=_real(p)) for _ in self.slots) for p in self.parameters]
         self._flat = [tuple(a.reshape(-1) for a in arrays) for arrays in self._state]  # views: the memory never moves
 
-    def _checked(self, parameters):
+    def _checked_hyper(self, hyper):
         name = type(self).__name__
-        if isinstance(parameters, Parameter) or hasattr(parameters, "parameters"):
+        return [number.checked(name, option, hyper[option]) for option, number in self.hyper.items()]
+
+    def _checked_parameters(self, parameters):
+        name = type(self).__name__
+        if (
+            not isinstance(parameters, Iterable)
+            or isinstance(parameters, Parameter)
+            or hasattr(parameters, "parameters")
+        ):
             raise OptionError(f"{name}: expected a list of parameters, such as model.parameters(), got {parameters!r}")
         parameters = list(parameters)
         if not parameters:
@@ -39,24 +73,15 @@ class Optimizer:
             raise OptionError(f"{name}: a parameter is in the list twice; it would be updated twice a step")
         return parameters
 
-    def _option(self, option, value, low=0.0, below=float("inf")):
-        """A number in [low, below), or an OptionError."""
-        if not isinstance(value, int | float | np.number) or not low <= value < below:
-            upper = "" if below == float("inf") else f" and below {below:g}"
-            raise OptionError(
-                f"{type(self).__name__}: {option} must be a number of at least {low:g}{upper}, got {value!r}"
-            )
-        return float(value)
-
     # ---- the numbers that may change while training ---------------------------------------------------------------
     @property
     def lr(self):
         """The learning rate; may be changed at any time."""
-        return float(self._numbers[self.hyper.index("lr")])
+        return float(self._numbers[list(self.hyper).index("lr")])
 
     @lr.setter
     def lr(self, value):
-        self._numbers[self.hyper.index("lr")] = self._option("lr", value)
+        self._numbers[list(self.hyper).index("lr")] = self.hyper["lr"].checked(type(self).__name__, "lr", value)
 
     # ---- training -------------------------------------------------------------------------------------------------
     def step(self):
@@ -64,9 +89,22 @@ class Optimizer:
 
         Raises GradientError if one has none: nothing is changed then.
         """
-        grads = [p.grad for p in self.parameters]
-        if any(g is None for g in grads):
-            self._check_missing(grads)
+        self.apply(self.gradients())
+
+    def gradients(self):
+        """The gradient of each parameter, None for a frozen one; GradientError where one is missing."""
+        grads = [p.grad if p.requires_grad else None for p in self.parameters]
+        for i, (p, g) in enumerate(zip(self.parameters, grads)):  # noqa: B905
+            if g is None and p.requires_grad:
+                raise GradientError(
+                    f"{type(self).__name__}.step: parameter {i} of shape {p.shape} got no gradient; call loss.backward() "
+                    "first, leave it out of the optimizer if the loss does not depend on it, or freeze it with "
+                    "requires_grad = False"
+                )
+        return grads
+
+    def apply(self, grads):
+        """Update the parameters from these gradients; None leaves one as it is."""
         self.steps += 1
         self._numbers[-1] = self.steps
         for p, g, slots in zip(self.parameters, grads, self._flat):  # noqa: B905
@@ -74,16 +112,6 @@ class Optimizer:
                 numbers = p.take()
                 self.kernel(numbers, g.reshape(-1), *slots, self._numbers)
                 p.put(numbers)
-
-    def _check_missing(self, grads):
-        """A parameter without a gradient must be a frozen one."""
-        for i, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
-            if g is None and p.requires_grad:
-                raise GradientError(
-                    f"{type(self).__name__}.step: parameter {i} of shape {p.shape} got no gradient; call loss.backward() "
-                    "first, leave it out of the optimizer if the loss does not depend on it, or freeze it with "
-                    "requires_grad = False"
-                )
 
     def zero_grad(self):
         """Forget the gradients of all parameters."""
@@ -100,18 +128,25 @@ class Optimizer:
         }
 
     def load_state_dict(self, state):
-        """Take over what `state_dict` gave; the parameters must have the same shapes in the same order."""
-        shapes = [[np.shape(a) for a in s.values()] for s in state["state"]]
-        mine = [[a.shape for a in arrays] for arrays in self._state]
-        if shapes != mine or set(state["hyper"]) != set(self.hyper):
-            raise OptionError(
-                f"{type(self).__name__}.load_state_dict: the state is of other parameters or another optimizer"
-            )
-        self._numbers[:-1] = [state["hyper"][h] for h in self.hyper]
-        self.steps = int(state["steps"])
+        """Take over what `state_dict` gave; the parameters must have the same shapes in the same order.
+
+        Raises OptionError where it does not fit; nothing is changed then.
+        """
+        name = f"{type(self).__name__}.load_state_dict"
+        expected = [{k: a.shape for k, a in zip(self.slots, arrays, strict=True)} for arrays in self._state]
+        try:
+            found = [{k: np.shape(a) for k, a in arrays.items()} for arrays in state["state"]]
+            steps, hyper = int(state["steps"]), state["hyper"]
+            fits = found == expected and set(hyper) == set(self.hyper)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            fits = False
+        if not fits:
+            raise OptionError(f"{name}: the state is of other parameters or another optimizer, or incomplete")
+        self._numbers[:-1] = self._checked_hyper(hyper)
+        self.steps = steps
         for arrays, saved in zip(self._state, state["state"], strict=True):
-            for name, array in zip(self.slots, arrays, strict=True):
-                array[...] = saved[name]
+            for slot, array in zip(self.slots, arrays, strict=True):
+                array[...] = saved[slot]
 
     def __repr__(self):
         numbers = ", ".join(f"{h}={v:g}" for h, v in zip(self.hyper, self._numbers[:-1], strict=True))

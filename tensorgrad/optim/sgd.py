@@ -1,13 +1,15 @@
 """Stochastic gradient descent, with momentum."""
 
+from typing import ClassVar
+
 from .. import kernels
-from .optimizer import Optimizer
+from .optimizer import Number, Optimizer
 
 
 class SGD(Optimizer):
     """v <- momentum v + (g + weight_decay p);  p <- p - lr v.
 
-    lr > 0; momentum in [0, 1); weight_decay >= 0 is added to the gradient. Momentum: Polyak 1964; in this form
+    lr >= 0; momentum in [0, 1); weight_decay >= 0 is added to the gradient. Momentum: Polyak 1964; in this form
     Sutskever et al. 2013. Raises OptionError for numbers out of range and lists of parameters that cannot be trained.
 
     >>> import numpy as np, tensorgrad as tg
@@ -20,16 +22,11 @@ class SGD(Optimizer):
     """
 
     slots = ("velocity",)
-    hyper = ("lr", "momentum", "weight_decay")
+    hyper: ClassVar = {"lr": Number(), "momentum": Number(below=1), "weight_decay": Number()}
     kernel = kernels.sgd
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0):
-        super().__init__(
-            parameters,
-            lr=self._option("lr", lr),
-            momentum=self._option("momentum", momentum, below=1),
-            weight_decay=self._option("weight_decay", weight_decay),
-        )
+        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay)
 
     @staticmethod
     def rule(p, g, velocity, lr, momentum, weight_decay, step):

@@ -7,9 +7,9 @@ import numpy as np
 from .._tape import no_grad
 from .._tensor import plain
 from ..data import checked
-from ..data.batches import _numbers, batches
-from ..errors import OptionError
-from .metrics import named_metrics
+from ..data.batches import batches, checked_rows
+from .arguments import checked_loss, checked_model, checked_size, number_dtype
+from .metrics import named_metrics, score
 
 
 @contextlib.contextmanager
@@ -25,22 +25,6 @@ def evaluating(model):
             module.training = training
 
 
-def number_dtype(model):
-    """The dtype that data gets for this model: exact and many-digit scalar models take float64."""
-    return np.dtype(np.float64) if model.dtype == object else model.dtype
-
-
-def checked_size(owner, batch_size, count):
-    """A batch size as a number: None means all rows."""
-    if batch_size is None:
-        return max(count, 1)
-    if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
-        raise OptionError(
-            f"{owner}: batch_size must be a positive whole number or None for all rows, got {batch_size!r}"
-        )
-    return int(batch_size)
-
-
 def predict(model, X, batch_size=1024):
     """The model's outputs for all rows, as an array: (n, ...) -> (n, ...). Works in batches; records nothing.
 
@@ -50,7 +34,7 @@ def predict(model, X, batch_size=1024):
     >>> predict(nn.Sequential(nn.Dense(2, 3), rng=0), np.zeros((5, 2))).shape
     (5, 3)
     """
-    X = _numbers(X, number_dtype(model), "predict: X")
+    X = checked_rows(X, number_dtype(checked_model("predict", model)), "predict: X")
     size = checked_size("predict", batch_size, len(X))
     with evaluating(model):
         return np.concatenate([plain(model(X[rows])) for rows in batches(len(X), size)])
@@ -64,7 +48,8 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024):
     >>> evaluate(model, (np.zeros((4, 2)), np.array([0, 0, 0, 1])), metrics=["accuracy"])
     {'accuracy': 0.75}
     """
-    X, y = checked(data, number_dtype(model), "evaluate")
+    X, y = checked(data, number_dtype(checked_model("evaluate", model)), "evaluate")
+    loss = None if loss is None else checked_loss("evaluate", loss)
     size = checked_size("evaluate", batch_size, len(X))
     metrics = named_metrics(metrics)
     outputs, total = [], 0.0
@@ -76,4 +61,4 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024):
                 total += float(loss(output, target).item()) * len(target)
     together = np.concatenate(outputs)
     result = {} if loss is None else {"loss": total / len(X)}
-    return result | {name: float(metric(together, y)) for name, metric in metrics.items()}
+    return result | {name: score(name, metric, together, y) for name, metric in metrics.items()}

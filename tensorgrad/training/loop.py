@@ -6,15 +6,23 @@ import warnings
 
 import numpy as np
 
+from .. import kernels
 from .._tensor import plain
 from ..data import batches, checked
 from ..errors import OptionError, ShapeError
-from ..nn import Module
-from ..optim import Optimizer
+from .arguments import (
+    checked_callbacks,
+    checked_epochs,
+    checked_loss,
+    checked_model,
+    checked_optimizer,
+    checked_size,
+    number_dtype,
+)
 from .history import History
-from .inference import checked_size, evaluate, number_dtype
+from .inference import evaluate
 from .interrupt import Interrupt
-from .metrics import named_metrics
+from .metrics import named_metrics, score
 from .progress import Progress
 
 
@@ -54,33 +62,35 @@ def fit(
     >>> history.loss[-1] < 1e-3
     True
     """
-    X, y = checked(data, number_dtype(_checked_model(model, optimizer)), "fit")
+    checked_optimizer("fit", optimizer, checked_model("fit", model))
+    X, y = checked(data, number_dtype(model), "fit")
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
     if compile:
         raise OptionError("fit: compile=True is not available: every step runs eagerly; pass compile=False")
-    if not isinstance(epochs, int | np.integer) or epochs < 0:
-        raise OptionError(f"fit: epochs must be a whole number of at least 0, got {epochs!r}")
-    size = checked_size("fit", batch_size, len(X))
+    epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
+    callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
     rng = np.random.default_rng(seed) if shuffle else None
-    run = _Run(model, loss, optimizer, named_metrics(metrics), History(model.engine))
-    start = time.perf_counter()
+    run = _Run(model, checked_loss("fit", loss), optimizer, metrics, History(model.engine))
+    history, start = run.history, time.perf_counter()
     model.train()
     with Interrupt() as interrupt, Progress(epochs, progress) as bar:
         for _ in range(epochs):
             scores = run.epoch(X, y, batches(len(X), size, rng), interrupt)
             if held_out is not None and scores and not interrupt.requested:
-                found = evaluate(model, held_out, loss=loss, metrics=metrics)
+                found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()))
                 scores |= {f"val_{name}": value for name, value in found.items()}
             if scores:
-                run.history.append(**scores)
+                history.append(**scores)
                 bar.step(scores)
-            for callback in callbacks:
-                if callback(run.history) is True and not run.history.stopped:
-                    run.history.stopped = "a callback asked for it"
-            if run.history.stopped:
+            asked = [callback(history) for callback in callbacks]
+            if interrupt.requested:
+                history.stopped = history.stopped or "interrupted by Ctrl-C"
+            elif any(asked):
+                history.stopped = history.stopped or "a callback asked for it"
+            if history.stopped:
                 break
-    run.history.seconds = time.perf_counter() - start
-    return run.history
+    history.seconds = time.perf_counter() - start
+    return history
 
 
 class _Run:
@@ -104,46 +114,44 @@ class _Run:
             if self.metrics:
                 numbers = plain(output)
                 for name, metric in self.metrics.items():
-                    totals[name] += float(metric(numbers, target)) * count
+                    totals[name] += score(name, metric, numbers, target) * count
             if interrupt.requested:
-                self.history.stopped = "interrupted by Ctrl-C"
                 break
         return {k: v / rows_done for k, v in totals.items()} if rows_done else {}
 
     def step(self, output, target):
-        """Loss, backward and update for one batch; the loss as a number. Where it is not finite nothing is updated."""
+        """Loss, backward and update for one batch; the loss as a number. Where numbers are not finite nothing is updated."""
         loss = self.loss(output, target)
-        if getattr(loss, "ndim", 0):
-            raise ShapeError(f"fit: the loss must be a scalar, got shape {loss.shape}; reduce it with .mean()")
+        if not hasattr(loss, "backward") or getattr(loss, "ndim", 0):
+            self._refuse(loss)
         value = float(loss.item())
-        if not math.isfinite(value):
-            self.history.stopped = f"the loss became {value} at step {len(self.history.steps)}"
-            warnings.warn(
-                f"fit: {self.history.stopped}; the model is as it was before that step. "
-                "A smaller learning rate or scaled data often helps",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-            return value
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.history.steps.append(value)
+        if math.isfinite(value):
+            loss.backward()
+            grads = self.optimizer.gradients()
+            if all_finite(grads):
+                self.optimizer.apply(grads)
+                self.history.steps.append(value)
+                return value
+            value, what = math.nan, "a gradient was not finite"
+        else:
+            what = f"the loss became {value}"
+        self.history.stopped = f"{what} at step {len(self.history.steps)}"
+        warnings.warn(
+            f"fit: {self.history.stopped}; the model is as it was before that step. "
+            "A smaller learning rate or scaled data often helps",
+            RuntimeWarning,
+            stacklevel=4,
+        )
         return value
 
+    @staticmethod
+    def _refuse(loss):
+        if getattr(loss, "ndim", 0):
+            raise ShapeError(f"fit: the loss must be a scalar, got shape {loss.shape}; reduce it with .mean()")
+        raise OptionError(f"fit: the loss must be a tensor that depends on the model, got {type(loss).__name__}")
 
-def _checked_model(model, optimizer):
-    """The model, after checking that the optimizer trains it and nothing else."""
-    if not isinstance(model, Module):
-        raise OptionError(f"fit: expected a model (nn.Module), got {type(model).__name__}")
-    if not isinstance(optimizer, Optimizer):
-        hint = f"; make one: optim.{optimizer.__name__}(model.parameters())" if isinstance(optimizer, type) else ""
-        raise OptionError(f"fit: expected an optimizer, got {optimizer!r}{hint}")
-    mine = {id(p) for p in model.parameters()}
-    strange = sum(id(p) not in mine for p in optimizer.parameters)
-    if strange:
-        raise OptionError(
-            f"fit: {strange} of the optimizer's {len(optimizer.parameters)} parameters are not of this model; "
-            "make the optimizer from model.parameters(), after model.to(...) or model.astype(...), which return a new model"
-        )
-    return model
+
+def all_finite(grads):
+    """Whether no gradient has an infinity or NaN in it; missing ones (None) count as finite."""
+    return all(g is None or kernels.all_finite(g.reshape(-1)) for g in grads)

@@ -2,21 +2,25 @@
 
 import numpy as np
 
-from ..errors import ShapeError, choose
+from .._tensor import plain
+from ..errors import OptionError, ShapeError, choose
 
 
 def accuracy(prediction, target):
-    """The share of rows whose largest output is the right class: (n, classes), int (n,) or one-hot (n, classes) -> number.
+    """The share of rows whose largest output is the right class.
+
+    Outputs (n, classes), targets int (n,) or one-hot (n, classes) -> number. Raises ShapeError for other shapes.
 
     >>> float(accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1])))
     0.5
     """
-    if np.ndim(prediction) != 2 or len(prediction) != len(target):
+    shape, wanted = np.shape(prediction), np.shape(target)
+    if len(shape) != 2 or shape[1] < 2 or wanted not in (shape, shape[:1]):
         raise ShapeError(
-            f"accuracy: expected outputs of shape (n, classes) and n targets, got {np.shape(prediction)} and {np.shape(target)}"
+            "accuracy: expected outputs of shape (n, classes) and targets of shape (n,) or (n, classes), "
+            f"got {shape} and {wanted}"
         )
-    if np.ndim(target) == 2:
-        target = np.argmax(target, axis=1)
+    target = np.argmax(target, axis=1) if len(wanted) == 2 else target
     return np.mean(np.argmax(prediction, axis=1) == target)
 
 
@@ -24,9 +28,24 @@ METRICS = {"accuracy": accuracy}
 
 
 def named_metrics(metrics):
-    """{name: function} from names and functions."""
-    metrics = (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics
-    return {
-        (m.__name__ if callable(m) else m): (m if callable(m) else choose("metrics", "metric", m, METRICS))
-        for m in metrics
-    }
+    """{name: function} from a name, a function, or several; a function goes by its own name or that of its class."""
+    if metrics is None:
+        raise OptionError("metrics: expected names or functions, got None")
+    named = {}
+    for metric in (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics:
+        function = metric if callable(metric) else choose("metrics", "metric", metric, METRICS)
+        name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else metric
+        if name == "loss":
+            raise OptionError("metrics: a metric cannot be named 'loss', as the loss is; rename the function")
+        if name in named:
+            raise OptionError(f"metrics: two metrics are named {name!r}; give the functions names of their own")
+        named[name] = function
+    return named
+
+
+def score(name, metric, outputs, targets):
+    """One metric as a number."""
+    value = plain(metric(outputs, targets))
+    if np.size(value) != 1:
+        raise OptionError(f"metrics: {name!r} must return a number, got an array of shape {np.shape(value)}")
+    return float(value)

@@ -540,7 +540,7 @@ def test_evaluate(batch_size):
         ),
         (
             lambda m: tg.accuracy(np.ones(3), np.ones(3)),
-            "accuracy: expected outputs of shape (n, classes) and n targets, got (3,)",
+            "accuracy: expected outputs of shape (n, classes) and targets of shape (n,) or (n, classes), got (3,)",
         ),
     ],
 )

@@ -1,0 +1,69 @@
+"""What fit, predict and evaluate are given, checked: every mistake is an error that says what to do."""
+
+import numpy as np
+
+from ..errors import OptionError
+from ..nn import Module
+from ..optim import Optimizer
+
+
+def checked_model(owner, model):
+    """The model, if it is one."""
+    if not isinstance(model, Module):
+        raise OptionError(f"{owner}: expected a model (nn.Module), got {type(model).__name__}")
+    return model
+
+
+def checked_loss(owner, loss):
+    """The loss, if it can be called on (output, target)."""
+    if callable(loss) and not isinstance(loss, type):
+        return loss
+    hint = f"; call the class: {loss.__name__}()" if isinstance(loss, type) else ""
+    raise OptionError(f"{owner}: expected a loss, such as nn.MSELoss(), got {loss!r}{hint}")
+
+
+def checked_optimizer(owner, optimizer, model):
+    """The optimizer, if it trains this model and nothing else."""
+    if not isinstance(optimizer, Optimizer):
+        hint = f"; make one: optim.{optimizer.__name__}(model.parameters())" if isinstance(optimizer, type) else ""
+        raise OptionError(f"{owner}: expected an optimizer, got {optimizer!r}{hint}")
+    mine = {id(p) for p in model.parameters()}
+    strange = sum(id(p) not in mine for p in optimizer.parameters)
+    if strange:
+        raise OptionError(
+            f"{owner}: {strange} of the optimizer's {len(optimizer.parameters)} parameters are not of this model; make the "
+            "optimizer from model.parameters(), after model.to(...) or model.astype(...), which return a new model"
+        )
+    return optimizer
+
+
+def checked_callbacks(owner, callbacks):
+    """Callbacks as a list; a single one needs no list."""
+    callbacks = [callbacks] if callable(callbacks) else list(callbacks)
+    for callback in callbacks:
+        if not callable(callback):
+            raise OptionError(f"{owner}: expected callbacks to be functions of the History, got {callback!r}")
+    return callbacks
+
+
+def checked_epochs(owner, epochs):
+    """A number of epochs, 0 or more."""
+    if not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 0:
+        raise OptionError(f"{owner}: epochs must be a whole number of at least 0, got {epochs!r}")
+    return int(epochs)
+
+
+def checked_size(owner, batch_size, count):
+    """A batch size as a number: None means all rows."""
+    if batch_size is None:
+        return max(count, 1)
+    if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
+        raise OptionError(
+            f"{owner}: batch_size must be a positive whole number or None for all rows, got {batch_size!r}"
+        )
+    return int(batch_size)
+
+
+def number_dtype(model):
+    """The dtype that data gets for this model: exact and many-digit scalar models take float64."""
+    return np.dtype(np.float64) if model.dtype == object else model.dtype
