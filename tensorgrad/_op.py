@@ -19,6 +19,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class Op:
             args, options = self._bind(args, options)
         for name in options:
             if name not in self.options:
-                raise TypeError(f"{self.name}: unknown option {name} (known: {', '.join(self.options) or 'none'})")
+                raise TypeError(f"{self.name} has no option {name!r}{self._nearest(name)}")
         if self.composed:
             return self.forward(*args, **options)
         casts, differentiable = self.casts, self.differentiable
@@ -126,8 +127,11 @@ class Op:
             return y
         if True not in needs or not mode.recording:
             return Tensor(y)
-        if plain:  # the backward reads plain inputs as the forward did
-            inputs = [x if type(x) is Tensor else a for x, a in zip(inputs, arrays)]  # noqa: B905
+        if plain:  # the backward reads plain inputs as the forward did, also if a buffer is filled anew in the meantime
+            reads = self.reads(needs)
+            for i, (x, a) in enumerate(zip(inputs, arrays)):  # noqa: B905
+                if type(x) is not Tensor:
+                    inputs[i] = a.copy() if a is x and i in reads else a
         node = Node(self, inputs, options, saved, needs)
         if mode.trace is not None:
             mode.trace.recorded(node)
@@ -138,9 +142,17 @@ class Op:
         count = len(self.inputs)
         if self.variadic:
             return args, options
-        if not count <= len(args) <= count + len(self.options):
-            raise TypeError(f"{self.name}{self.signature} takes {count} inputs, got {len(args)} arguments")
+        takes = f"{self.name} takes {count} input{'' if count == 1 else 's'}"
+        if len(args) < count:
+            raise TypeError(f"{takes}, got {len(args)}")
+        if len(args) > count + len(self.options):
+            raise TypeError(f"{takes} and {len(self.options)} options, got {len(args)} arguments")
         return args[:count], {**dict(zip(self.options, args[count:], strict=False)), **options}
+
+    def _nearest(self, name):
+        near = get_close_matches(name, self.options, n=1)
+        known = f" (known: {', '.join(self.options)})" if self.options else ""
+        return f"; did you mean {near[0]!r}?" if near else known
 
     def _mixed_dtypes(self, args):
         kinds = ", ".join(str(x.dtype) for x in args if isinstance(x, Tensor | Parameter))

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ._registry import Operators
-from ._tensor import FLOATS, Tensor, tensor
-from .errors import EngineError, ShapeError
+from . import _tape
+from ._registry import OPS, Operators
+from ._tensor import FLOATS, Tensor, plain, tensor
+from .errors import EngineError, GraphError, ShapeError
 
 
 class Parameter(Operators):
@@ -118,8 +119,7 @@ class Parameter(Operators):
 
     @property
     def T(self):
-        from ._registry import OPS
-
+        """The axes in reverse order."""
         return OPS["transpose"](self)
 
     def numpy(self):
@@ -130,6 +130,34 @@ class Parameter(Operators):
 
     def __len__(self):
         return self.shape[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def _in_place(self, op, other):
+        """`p -= x` changes the numbers, where they are."""
+        if getattr(other, "requires_grad", False) and _tape.mode.recording:
+            raise GraphError(
+                f"in-place {op} of a parameter would not be recorded: change it under tg.no_grad(), or set .data"
+            )
+        with _tape.no_grad():
+            self.data = plain(OPS[op](self, other))
+        return self
+
+    def __iadd__(self, other):
+        return self._in_place("add", other)
+
+    def __isub__(self, other):
+        return self._in_place("subtract", other)
+
+    def __imul__(self, other):
+        return self._in_place("multiply", other)
+
+    def __itruediv__(self, other):
+        return self._in_place("divide", other)
 
     def __repr__(self):
         frozen = "" if self._requires_grad else ", frozen"

@@ -1,5 +1,7 @@
 """Every op by name. It stands below Tensor and the ops, so that neither has to import the other."""
 
+from inspect import signature
+
 from .errors import choose
 
 OPS: dict = {}
@@ -88,17 +90,21 @@ class Operators:
         op = BY_NUMPY.get(ufunc)
         if op is None or method != "__call__" or options:
             how = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-            how += f" with {', '.join(options)}=" if options else ""
-            raise TypeError(
-                f"{how} has no gradient here; take plain numbers with .numpy(), or use an op of tensorgrad.ops"
-            )
+            raise _no_gradient(how, options)
         return op(*inputs)
 
     def __array_function__(self, function, types, args, options):
         op = BY_NUMPY.get(function)
-        if op is None:
-            raise TypeError(
-                f"np.{function.__name__} has no gradient here; take plain numbers with .numpy(), "
-                "or use an op of tensorgrad.ops"
-            )
+        known = getattr(op, "options", None) or (signature(op).parameters if op else ())
+        strange = [name for name in options if name not in known]
+        if op is None or strange:
+            raise _no_gradient(f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}", strange)
         return op(*args, **options)
+
+
+def _no_gradient(function, options):
+    """The error for a function of NumPy, or for options of it, that no op takes the place of."""
+    options = f" with {', '.join(options)}=" if options else ""
+    return TypeError(
+        f"{function}{options} has no gradient here; take plain numbers with .numpy(), or use an op of tensorgrad.ops"
+    )

@@ -25,6 +25,10 @@ class Tensor(Operators):
     __slots__ = ("__weakref__", "_array", "_node", "_version", "grad", "requires_grad")
 
     def __init__(self, array, requires_grad=False, node=None):
+        if type(array) is not np.ndarray:
+            raise DTypeError(
+                f"Tensor: expected a NumPy array, got {type(array).__name__}; make tensors with tg.tensor(...)"
+            )
         self._array = array
         self.grad = None
         self.requires_grad = requires_grad
@@ -65,6 +69,12 @@ class Tensor(Operators):
                 "use tg.ops.where, or change a .detach()ed copy: tg.tensor(t.numpy())"
             )
         new = new._array if isinstance(new, Tensor) else np.asarray(new)
+        if not self._array.flags.writeable:
+            raise GraphError("this tensor is read-only; change a copy: tg.tensor(t.numpy())")
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise DTypeError(
+                f"a tensor of dtype {self.dtype} cannot take numbers of dtype {new.dtype} without losing some"
+            )
         try:
             self._array[index] = new
         except ValueError as error:
@@ -116,7 +126,8 @@ class Tensor(Operators):
         return OPS["reshape"](self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes):
-        return OPS["transpose"](self, (axes[0] if len(axes) == 1 else axes) or None)
+        axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return OPS["transpose"](self, axes or None)
 
     def astype(self, dtype):
         return OPS["astype"](self, dtype)

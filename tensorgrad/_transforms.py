@@ -51,7 +51,7 @@ def _positions(argnums, count):
     chosen = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
     for i in chosen:
         if not -count <= i < count:
-            raise OptionError(f"grad: argnums {argnums} is out of range; the function was given {count} arguments")
+            raise OptionError(f"grad: argnums {argnums} is out of range; the function got {count} arguments")
     return [int(i) % count for i in chosen]
 
 

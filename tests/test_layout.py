@@ -20,6 +20,7 @@ LAYERS = [
     ["_tape"],
     ["_tensor"],
     ["_parameter"],
+    ["_coerce"],
     ["_op"],
     ["ops"],
     ["_transforms"],

@@ -45,24 +45,24 @@ def check_op(name, dtypes=("float32", "float64"), digits=50, seed=0):
       value    float64: worst error 0.00 ulps
       gradient float64: worst error ... ulps
     """
-    op = find(name)
+    op, number = find(name), many_digits(digits)
     if not isinstance(op, Op):
         raise OptionError(f"check_op: {name!r} gives plain arrays without gradient; it has no record to check")
     report = OpReport(op.name)
     rng = np.random.default_rng(seed)
     for dtype in dtypes:
-        for number, sample in enumerate(op.samples):
+        for i, sample in enumerate(op.samples):
             report.checked += 1
-            where = f"sample {number} {sample.options} {dtype}" if sample.options else f"sample {number} {dtype}"
+            where = f"sample {i} {sample.options} {dtype}" if sample.options else f"sample {i} {dtype}"
             arrays = [_in_dtype(a, dtype) if a.dtype.kind == "f" else a for a in sample.arrays(rng)]
             try:
                 with np.errstate(all="ignore"):
-                    _check_sample(op, sample, arrays, dtype, many_digits(digits), rng, report, where)
+                    _check_sample(op, sample, arrays, dtype, number, rng, report, where)
             except Exception as error:
                 report.failures.append(f"{where}: {type(error).__name__}: {error}")
-    for number, bad in enumerate(op.errors):
+    for i, bad in enumerate(op.errors):
         report.checked += 1
-        _check_error(op, bad, bad.arrays(rng), report, f"bad input {number}")
+        _check_error(op, bad, bad.arrays(rng), report, f"bad input {i}")
     return report
 
 

@@ -44,7 +44,7 @@ class Sequential(Module):
         layer = next(layers, None)
         while layer is not None:
             following = next(layers, None)
-            if type(layer) is Dense and type(following) is ReLU and "forward" not in vars(following):
+            if _fits(layer, following):
                 x = layer(x, activation="relu")  # one kernel, one pass over the output
                 following = next(layers, None)
             else:
@@ -64,3 +64,10 @@ class Sequential(Module):
     def __repr__(self):
         lines = [f"({i}) {layer!r}".replace("\n", "\n  ") for i, layer in enumerate(self.layers)]
         return "\n  ".join(["Sequential(", *lines]) + ("\n)" if lines else ")")
+
+
+def _fits(layer, following):
+    """Whether two layers run as one kernel: a Dense with a bias and a ReLU, neither with a forward of its own."""
+    if type(layer) is not Dense or type(following) is not ReLU or layer.bias is None:
+        return False
+    return "forward" not in layer.__dict__ and "forward" not in following.__dict__

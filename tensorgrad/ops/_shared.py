@@ -44,8 +44,10 @@ def axes_of(name, axis, ndim):
     """An axis argument (None, a number, several) as a sorted tuple of non-negative axes."""
     if axis is None:
         return tuple(range(ndim))
-    given = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
+    given = axis if isinstance(axis, tuple | list) else (axis,)
     for a in given:
+        if not isinstance(a, int | np.integer):
+            raise ShapeError(f"{name}: axis must be a whole number, several, or None, got {axis!r}")
         if not -ndim <= a < ndim:
             raise ShapeError(f"{name}: axis {a} does not exist in an array with {ndim} axes")
     axes = tuple(sorted(int(a) % ndim for a in given))

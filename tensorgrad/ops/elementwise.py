@@ -3,14 +3,17 @@
 Backward rules are in NumPy's words: on arrays they compute, on Tensors (for derivatives of derivatives) they record.
 """
 
+import operator
+
 import numpy as np
 
 from .. import kernels
+from .._coerce import is_grid
 from .._op import op
 from .._parameter import Parameter
 from .._registry import BY_NUMPY, OPS
 from .._samples import bad, bounded, elementwise, mask, sample, scaled, special, strided, uniform
-from .._tensor import plain
+from .._tensor import Tensor, plain
 from ..errors import ShapeError
 from ._shared import binary, check_broadcast, unary
 
@@ -329,13 +332,13 @@ def where(condition, x, y, /):
 # ---- comparisons: plain arrays of bool, without gradient --------------------------------------------------------------
 def numbers(x):
     """What a comparison looks at: the plain numbers of whatever ops take."""
-    x = getattr(x, "value", x) if type(x) is Parameter else x
-    return x if isinstance(x, int | float | list | tuple) else plain(x)
+    x = x.value if type(x) is Parameter else x
+    return plain(x) if isinstance(x, Tensor | np.ndarray) or is_grid(x) else x
 
 
-def _comparison(ufunc, sign):
+def _comparison(ufunc, operator, sign):
     def compare(x, y):
-        return ufunc(numbers(x), numbers(y))
+        return operator(numbers(x), numbers(y))
 
     compare.__name__ = ufunc.__name__
     compare.__doc__ = f"x {sign} y, broadcast: an array of bool, without gradient."
@@ -344,6 +347,6 @@ def _comparison(ufunc, sign):
     return compare
 
 
-less, less_equal = _comparison(np.less, "<"), _comparison(np.less_equal, "<=")
-greater, greater_equal = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
-equal, not_equal = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
+less, less_equal = _comparison(np.less, operator.lt, "<"), _comparison(np.less_equal, operator.le, "<=")
+greater, greater_equal = _comparison(np.greater, operator.gt, ">"), _comparison(np.greater_equal, operator.ge, ">=")
+equal, not_equal = _comparison(np.equal, operator.eq, "=="), _comparison(np.not_equal, operator.ne, "!=")

@@ -35,20 +35,20 @@ def _swap(x):
     return x.transpose(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
 
 
-def _matmul_a(g, _y, a, b):
+def _matmul_a(g, _y, _a, b):
     if b.ndim == 1:  # (..., m) x (k,): the gradient is an outer product; a vector a gives the scalar g
         return g.reshape(*g.shape, 1) * b
-    if a.ndim == 1:
-        return (g.reshape(*g.shape[:-1], 1, g.shape[-1]) @ _swap(b)).reshape(*g.shape[:-1], a.shape[0])
+    if _a.ndim == 1:
+        return (g.reshape(*g.shape[:-1], 1, g.shape[-1]) @ _swap(b)).reshape(*g.shape[:-1], _a.shape[0])
     return g @ _swap(b)
 
 
-def _matmul_b(g, _y, a, b):
-    if a.ndim == 1 and b.ndim == 1:
+def _matmul_b(g, _y, a, _b):
+    if a.ndim == 1 and _b.ndim == 1:
         return a * g
     if a.ndim == 1:  # (k,) x (..., k, n): g is (..., n)
         return a.reshape(a.shape[0], 1) * g.reshape(*g.shape[:-1], 1, g.shape[-1])
-    if b.ndim == 1:  # (..., m, k) x (k,): g is (..., m)
+    if _b.ndim == 1:  # (..., m, k) x (k,): g is (..., m)
         return (a * g.reshape(*g.shape, 1)).sum(tuple(range(a.ndim - 1)))
     return _swap(a) @ g
 

@@ -82,10 +82,10 @@ def fit(
             if scores:
                 history.append(**scores)
                 bar.step(scores)
-            asked = [callback(history) for callback in callbacks]
+            asked = [callback(history) for callback in callbacks]  # True asks to stop; other results mean nothing
             if interrupt.requested:
                 history.stopped = history.stopped or "interrupted by Ctrl-C"
-            elif any(asked):
+            elif any(isinstance(a, bool | np.bool_) and a for a in asked):
                 history.stopped = history.stopped or "a callback asked for it"
             if history.stopped:
                 break
