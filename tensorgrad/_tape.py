@@ -36,6 +36,8 @@ class no_grad:
     False
     """
 
+    outer: list
+
     def __new__(cls, function=None):
         self = super().__new__(cls)
         self.outer = []  # a stack: one no_grad may be entered several times

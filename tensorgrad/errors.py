@@ -78,7 +78,7 @@ def need(module, extra, why):
         return import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        if error.name != package:  # it is there, and something that it needs is not
+        if (error.name or "").partition(".")[0] != package:  # it is there, and something that it needs is not
             raise
         raise MissingPackage(
             f'{why} needs {package}, which is not installed: pip install "microgrid-tensorgrad[{extra}]"'

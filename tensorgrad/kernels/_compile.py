@@ -10,12 +10,14 @@ file; here every entry carries a checksum, and any trouble with the cache means 
 written, code is compiled in memory.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
 import re
 import sys
 import tempfile
+from inspect import signature
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,17 +87,21 @@ class _Entries(caching.CompileResultCacheImpl):
 
 
 class _Files(caching.IndexDataCacheFile):
-    """numba's index and data files, each data file behind a checksum of its content."""
+    """numba's index and data files, each data file behind a checksum of its name and content."""
+
+    @staticmethod
+    def _digest(name, data):
+        return hashlib.sha256(name.encode() + data).digest()
 
     def _save_data(self, name, data):
         data = self._dump(data)
         with self._open_for_write(self._data_path(name)) as file:
-            file.write(hashlib.sha256(data).digest() + data)
+            file.write(self._digest(name, data) + data)
 
     def _load_data(self, name):
         stored = Path(self._data_path(name)).read_bytes()
         digest, data = stored[:32], stored[32:]
-        if hashlib.sha256(data).digest() != digest:
+        if self._digest(name, data) != digest:
             raise OSError("damaged cache file")  # numba then compiles again
         return caching.pickle.loads(data)
 
@@ -126,11 +132,16 @@ class _Cache(caching.FunctionCache):
 
     def _replace(self, sig, data):
         """Drop a damaged index and save afresh; a folder that cannot be written is left alone."""
-        try:
+        with contextlib.suppress(Exception):
             os.unlink(self._cache_file._index_path)
             super().save_overload(sig, data)
-        except Exception:
-            pass
+
+
+class _NoCache(caching.NullCache):
+    """Where nothing can be written: compile in every process, and say so once."""
+
+    def load_overload(self, sig, target_context):
+        _say_compiling()
 
 
 @functools.cache
@@ -149,9 +160,19 @@ def jit(function=None, *, fastmath=FASTMATH):
     if function is None:
         return functools.partial(jit, fastmath=fastmath)
     dispatcher = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
-    if cache_folder() is not None:
-        dispatcher._cache = _Cache(function)  # type: ignore[attr-defined]
+    dispatcher._cache = _NoCache() if cache_folder() is None else _Cache(function)  # type: ignore[attr-defined]
     return dispatcher
+
+
+_DTYPES = {":i": np.dtype(np.int64), ":b": np.dtype(np.bool_), ":d": np.dtype(np.float64)}
+
+
+def _buffer(text, kernel):
+    """(name, kind, extents) of `x[m,n]`, `labels:i[m]` (int64), `mask:b[n]` (bool), `numbers:d[4]` (float64), `y[n|1]`."""
+    found = re.fullmatch(r"([a-z]\w*)(:[ibd])?\[((?:\w+|\w+\|1)(?:,(?:\w+|\w+\|1))*)\]", text)
+    if not found:
+        raise ValueError(f"{kernel}: the declaration of a buffer reads like x[m,n] or labels:i[m], got {text!r}")
+    return found[1], found[2] or "", found[3].split(",")
 
 
 class Kernel:
@@ -167,11 +188,11 @@ class Kernel:
 
     def __init__(self, body, declaration):
         self.name, self.declaration, self.__doc__ = body.__name__, declaration, body.__doc__
+        self.buffers = [_buffer(text, self.name) for text in declaration.split()]
+        names, parameters = [name for name, *_ in self.buffers], list(signature(body).parameters)
+        if names != parameters:
+            raise ValueError(f"{self.name}: declaration {declaration!r} names {names}, the body takes {parameters}")
         self.body = jit(body)
-        self.buffers = [
-            (name, kind, extents.split(","))
-            for name, kind, extents in re.findall(r"(\w+)(:\w)?\[([\w,]+)\]", declaration)
-        ]
         Kernel.registry[self.name] = self
 
     def __call__(self, *arrays):
@@ -183,17 +204,30 @@ class Kernel:
 
     def check(self, arrays):
         """Raise AssertionError unless the arrays fit the declaration: count, dtype, layout and every extent."""
-        kinds = {":i": "i", ":b": "b", ":d": "f"}
+        if len(arrays) != len(self.buffers):
+            raise AssertionError(f"{self.name}: {len(arrays)} buffers for {self.declaration}")
+        real = next((a.dtype for a, (_, kind, _) in zip(arrays, self.buffers, strict=True) if not kind), None)
+        calls = list(zip(self.buffers, arrays, strict=True))
         sizes: dict[str, int] = {}
-        assert len(arrays) == len(self.buffers), f"{self.name}: {len(arrays)} buffers for {self.declaration}"
-        for (name, kind, extents), a in zip(self.buffers, arrays, strict=True):
+        for (name, kind, extents), a in calls:
             where = f"{self.name}: {name}{list(a.shape)} {a.dtype}"
-            assert a.flags.c_contiguous and a.flags.aligned, f"{where} is not C-contiguous"
-            assert a.dtype.kind == kinds.get(kind, "f") and a.dtype.itemsize in (1, 4, 8), where
-            assert a.ndim == len(extents), f"{where} does not fit {self.declaration}"
+            if kind and a.dtype != _DTYPES[kind]:
+                raise AssertionError(f"{where}: expected dtype {_DTYPES[kind]}")
+            if not kind and (a.dtype not in (np.float32, np.float64) or a.dtype != real):
+                raise AssertionError(f"{where}: expected float32 or float64, the same for all")
+            if not (a.flags.c_contiguous and a.flags.aligned):
+                raise AssertionError(f"{where} is not C-contiguous")
+            if a.ndim != len(extents):
+                raise AssertionError(f"{where} does not fit {self.declaration}")
             for extent, n in zip(extents, a.shape, strict=True):
-                expected = int(extent) if extent.isdigit() else sizes.setdefault(extent, n)
-                assert n == expected, f"{where}: {extent} is {n}, expected {expected}"
+                expected = int(extent) if extent.isdigit() else n if "|" in extent else sizes.setdefault(extent, n)
+                if n != expected:
+                    raise AssertionError(f"{where}: {extent} is {n}, expected {expected}")
+        for (name, _, extents), a in calls:  # "n|1" may be one number for all, now that n is known
+            for extent, n in zip(extents, a.shape, strict=True):
+                if "|" in extent and n not in (1, sizes[extent[:-2]]):
+                    expected = sizes[extent[:-2]]
+                    raise AssertionError(f"{self.name}: {name}{list(a.shape)} {a.dtype}: {n}, expected {expected} or 1")
 
     def __repr__(self):
         return f"<kernel {self.name}: {self.declaration}>"

@@ -121,37 +121,37 @@ _maximum = _binary(lambda a, b: a if a > b or a != a else b)
 _minimum = _binary(lambda a, b: a if a < b or a != a else b)
 
 
-@kernel("x[p] y[q] out[n]")
+@kernel("x[n|1] y[n|1] out[n]")
 def add(x, y, out):
     _add(x, y, out)
 
 
-@kernel("x[p] y[q] out[n]")
+@kernel("x[n|1] y[n|1] out[n]")
 def subtract(x, y, out):
     _subtract(x, y, out)
 
 
-@kernel("x[p] y[q] out[n]")
+@kernel("x[n|1] y[n|1] out[n]")
 def multiply(x, y, out):
     _multiply(x, y, out)
 
 
-@kernel("x[p] y[q] out[n]")
+@kernel("x[n|1] y[n|1] out[n]")
 def divide(x, y, out):
     _divide(x, y, out)
 
 
-@kernel("x[p] y[q] out[n]")
+@kernel("x[n|1] y[n|1] out[n]")
 def power(x, y, out):
     _power(x, y, out)
 
 
-@kernel("x[p] y[q] out[n]")
+@kernel("x[n|1] y[n|1] out[n]")
 def maximum(x, y, out):
     _maximum(x, y, out)
 
 
-@kernel("x[p] y[q] out[n]")
+@kernel("x[n|1] y[n|1] out[n]")
 def minimum(x, y, out):
     _minimum(x, y, out)
 

@@ -13,7 +13,7 @@ def unary(kernel, x):
 
 
 def binary(kernel, x, y):
-    """Run a kernel `x[p] y[q] out[n]` on two arrays that broadcast; a single number is not expanded."""
+    """Run a kernel `x[n|1] y[n|1] out[n]` on two arrays that broadcast; a single number is not expanded."""
     shape = x.shape if x.shape == y.shape else np.broadcast_shapes(x.shape, y.shape)
     out = np.empty(shape, x.dtype)
     if x.shape != shape and x.size != 1:

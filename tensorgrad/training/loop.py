@@ -122,7 +122,7 @@ class _Run:
     def step(self, output, target):
         """Loss, backward and update for one batch; the loss as a number. Where numbers are not finite nothing is updated."""
         loss = self.loss(output, target)
-        if not hasattr(loss, "backward") or getattr(loss, "ndim", 0):
+        if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
         value = float(loss.item())
         self.optimizer.zero_grad()
@@ -147,7 +147,7 @@ class _Run:
 
     @staticmethod
     def _refuse(loss):
-        if getattr(loss, "ndim", 0):
+        if getattr(loss, "ndim", None):
             raise ShapeError(f"fit: the loss must be a scalar, got shape {loss.shape}; reduce it with .mean()")
         raise OptionError(f"fit: the loss must be a tensor that depends on the model, got {type(loss).__name__}")
 
