@@ -49,17 +49,12 @@ def ours():
 
     early = train(20)[1]
     best = min(train(STEPS)[0] for _ in range(5)) / STEPS
-    for (
-        kernel
-    ) in kernels.Kernel.registry.values():  # the same steps with kernels that do nothing: what is left is Python
-        kernel.body = nothing
+    # The same steps with kernels that do nothing: what is left is Python.
+    for kernel in kernels.Kernel.registry.values():
+        kernel.body = itertools.chain  # takes any arrays, does nothing, and is no Python itself
+    kernels.softmax_cross_entropy.body = lambda logits, labels, loss, dlogits: loss.fill(1)
+    kernels.all_finite = lambda g: True
     return {"step": best, "loss": early, "python": min(train(STEPS)[0] for _ in range(5)) / STEPS}
-
-
-def nothing(*arrays):
-    """In place of every kernel; a loss of 1 keeps the training going."""
-    if arrays[-2].shape == (1,):
-        arrays[-2].fill(1)
 
 
 def pytorch():

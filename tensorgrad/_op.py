@@ -94,6 +94,7 @@ class Op:
         casts, differentiable = self.casts, self.differentiable
         if self.variadic:
             casts, differentiable = casts * len(args), differentiable * len(args)
+        trace = mode.trace
         inputs, arrays, needs, dtype, plain = [], [], [], None, 0
         for x, cast, k in zip(args, casts, differentiable):  # noqa: B905
             if type(x) is Parameter:
@@ -121,8 +122,8 @@ class Op:
         y = saved[0] if type(saved) is tuple else saved
         if type(y) is not np.ndarray:  # NumPy gives a bare number where no axes are left
             y = saved = np.asarray(y)
-        if mode.trace is not None:
-            mode.trace.forward(self, arrays, options, y)
+        if trace is not None:
+            trace.forward(self, arrays, options, y)
         if plain == len(inputs):
             return y
         if True not in needs or not mode.recording:
@@ -133,8 +134,8 @@ class Op:
                 if type(x) is not Tensor:
                     inputs[i] = a.copy() if a is x and i in reads else a
         node = Node(self, inputs, options, saved, needs)
-        if mode.trace is not None:
-            mode.trace.recorded(node)
+        if trace is not None:
+            trace.recorded(node)
         return Tensor(y, True, node)
 
     def _bind(self, args, options):
@@ -185,16 +186,16 @@ class Op:
 
     def pull(self, node, g, recorded):
         """(input, gradient) for each input of the node that requires a gradient; Tensors if `recorded`, else arrays."""
-        needs = node.needs
+        needs, inputs = node.needs, node.inputs
         if recorded:
             grads = self._gradients_recorded(node, g, needs)
         else:
-            arrays = [x._array if type(x) is Tensor else x for x in node.inputs]
+            arrays = [x._array if type(x) is Tensor else x for x in inputs]
             if self.fused is not None:
                 grads = self.fused(needs, g, node.saved, *arrays, **node.options)
             else:
                 grads = self._follow_rules(needs, g, node.saved, arrays, node.options)
-        pulled = [(x, gx) for x, gx, need in zip(node.inputs, grads, needs) if need]  # noqa: B905
+        pulled = [(x, gx) for x, gx, need in zip(inputs, grads, needs) if need]  # noqa: B905
         if mode.trace is not None and not recorded:
             mode.trace.pulled(node, g, pulled)
         return pulled

@@ -1,5 +1,6 @@
 """Parameter: the numbers that training changes, on either engine."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -20,17 +21,21 @@ class Parameter(Operators):
     Parameter(shape=(2, 3), dtype=float32)
     """
 
-    __slots__ = ("_requires_grad", "value")
+    __slots__ = ("_flat", "_requires_grad", "value")
 
     def __init__(self, data, requires_grad=True):
         self.value: Any
         if isinstance(data, np.ndarray) and data.dtype == object:
-            self.value = data
+            self.value, self._flat = data, None
         else:
             dtype = getattr(data, "dtype", np.dtype(np.float32))
             dtype = dtype if dtype in FLOATS else np.float32
             self.value = tensor(data, requires_grad, dtype=dtype)
+            self._flat = self.value._array.reshape(-1)  # a view, which optimizers change
         self._requires_grad = requires_grad
+
+    def __deepcopy__(self, memo):
+        return Parameter(copy.deepcopy(self.value, memo) if self._flat is None else self.data, self._requires_grad)
 
     @property
     def engine(self):
@@ -59,8 +64,8 @@ class Parameter(Operators):
 
     def take(self):
         """The numbers as a flat array to change in place; `put` it back afterwards. How optimizers see a parameter."""
-        if type(self.value) is Tensor:
-            return self.value._array.reshape(-1)
+        if self._flat is not None:
+            return self._flat
         numbers = np.array(self.data).reshape(-1)
         if numbers.dtype == object:
             raise EngineError(f"training needs floats; this parameter holds {type(numbers[0]).__name__}s")
@@ -68,8 +73,8 @@ class Parameter(Operators):
 
     def put(self, numbers):
         """Put back what `take` gave: a graph that still needs the old numbers will raise in its backward."""
-        if type(self.value) is Tensor:
-            self.value._version += 1
+        if self._flat is not None:
+            self.value._changed = _tape.tick()
         else:
             for value, x in zip(self.value.flat, numbers.tolist(), strict=True):
                 value.data = x
@@ -77,12 +82,13 @@ class Parameter(Operators):
     @property
     def grad(self):
         """The gradient, an array of the parameter's shape, or None before a backward reached it."""
+        if not self._requires_grad:
+            return None
         if type(self.value) is Tensor:
             return self.value.grad
         from microgrid import grads
 
-        reached = self._requires_grad and any(v.grad is not None for v in self.value.flat)
-        return grads(self.value) if reached else None
+        return grads(self.value) if any(v.grad is not None for v in self.value.flat) else None
 
     @grad.setter
     def grad(self, new):

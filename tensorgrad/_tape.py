@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import GraphError, ShapeError
 
-_numbers = itertools.count()
+tick = itertools.count(1).__next__  # one clock numbers the nodes and the changes of leaves
 
 
 class _Mode(threading.local):
@@ -62,19 +62,11 @@ class no_grad:
 class Node:
     """One recorded call of an op: its inputs, its options, and what its forward saved for the backward."""
 
-    __slots__ = ("inputs", "needs", "number", "op", "options", "saved", "version")
+    __slots__ = ("inputs", "needs", "number", "op", "options", "saved")
 
     def __init__(self, op, inputs, options, saved, needs):
         self.op, self.inputs, self.options, self.saved, self.needs = op, inputs, options, saved, needs
-        self.version = self.current_version()
-        self.number = next(_numbers)
-
-    def current_version(self):
-        """A number that grows when an input is changed in place whose numbers the backward reads."""
-        version = 0
-        for i in self.op.reads(self.needs):
-            version += getattr(self.inputs[i], "_version", 0)
-        return version
+        self.number = tick()
 
     def check(self):
         """Raise GraphError if the graph was freed, or an input that the backward reads was changed since."""
@@ -83,12 +75,13 @@ class Node:
                 f"backward: the graph of {self.op.name!r} was freed by an earlier backward; "
                 "pass retain_graph=True to that one to go through it again"
             )
-        if self.current_version() != self.version:
-            shapes = " or ".join(str(self.inputs[i].shape) for i in self.op.reads(self.needs))
-            raise GraphError(
-                f"backward of {self.op.name!r}: its input of shape {shapes} was changed in place after it was used; "
-                "change it after backward, or use a copy"
-            )
+        for i in self.op.reads(self.needs):
+            x = self.inputs[i]
+            if type(x) is not np.ndarray and x._changed > self.number:
+                raise GraphError(
+                    f"backward of {self.op.name!r}: its input of shape {x.shape} was changed in place after it was used; "
+                    "change it after backward, or use a copy"
+                )
 
 
 def backward(root, g, retain_graph):
@@ -110,35 +103,27 @@ def backward(root, g, retain_graph):
         g = np.array(getattr(g, "_array", g), dtype=array.dtype)
         if g.shape != array.shape:
             raise ShapeError(f"backward: g has shape {g.shape}, the tensor has {array.shape}; they must be equal")
-    leaves = _Leaves()
-    if root._node is None:
-        leaves.add(root, g)
-    else:
+    found = {root: g}  # leaf -> gradient: handed out when the walk is done, so that one that fails changes nothing
+    if root._node is not None:
+        found = {}
         with np.errstate(all="ignore"):  # infinities and NaN are results, as in the forward
-            _walk({root._node: g}, leaves, free=not retain_graph)
-    leaves.hand_out()
+            _walk({root._node: g}, found, free=not retain_graph)
+    _hand_out(found)
 
 
-class _Leaves:
-    """Where gradients end. They are handed out when the walk is done, so that one that fails changes nothing."""
-
-    def __init__(self):
-        self.found = {}  # leaf -> gradient
-
-    def add(self, x, gx):
-        self.found[x] = gx if x not in self.found else accumulate(self.found[x], gx)
-
-    def hand_out(self):
-        """Add to the leaves' `.grad`; each gets an array of its own, which nothing else shares."""
-        owned = set()
-        for x, gx in self.found.items():
-            gx = np.asarray(gx)  # NumPy makes bare numbers of results without axes
-            if x.grad is not None:
-                x.grad = np.asarray(x.grad + gx)
-                continue
-            shared = gx.base is not None or not gx.flags.c_contiguous or id(gx) in owned
-            x.grad = gx.copy(order="C") if shared else gx
-            owned.add(id(x.grad))
+def _hand_out(found):
+    """Add to the leaves' `.grad`; each gets an array of its own, which nothing else shares."""
+    owned = set()
+    for x, gx in found.items():
+        if type(gx) is not np.ndarray:  # NumPy makes bare numbers of results without axes
+            gx = np.asarray(gx)
+        if x.grad is not None:
+            x.grad = np.asarray(x.grad + gx)
+            continue
+        if gx.base is not None or not gx.flags.c_contiguous or id(gx) in owned:
+            gx = gx.copy(order="C")
+        x.grad = gx
+        owned.add(id(gx))
 
 
 def gradients(root, g, wanted):
@@ -170,8 +155,8 @@ def depends_on_others(root, entries):
     return False
 
 
-def _walk(pending, leaves, free, recorded=False, stop=()):
-    """Take the pending nodes in reverse order of making; hand gradients on to inputs, and to `leaves` at the end."""
+def _walk(pending, found, free, recorded=False, stop=()):
+    """Take the pending nodes in reverse order of making; hand gradients on to inputs, those of leaves to `found`."""
     oldest = min(node.number for node in stop) if stop else -1
     heap = [(-node.number, node) for node in pending]
     while heap:
@@ -183,8 +168,8 @@ def _walk(pending, leaves, free, recorded=False, stop=()):
                 gx = unbroadcast(gx, x._array.shape)
             parent = x._node
             if parent is None:
-                if leaves is not None:
-                    leaves.add(x, gx)
+                if found is not None:
+                    found[x] = gx if x not in found else accumulate(found[x], gx)
             elif parent in pending:
                 pending[parent] = accumulate(pending[parent], gx)
             elif parent in stop:

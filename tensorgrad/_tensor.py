@@ -22,7 +22,7 @@ class Tensor(Operators):
            [6., 8.]], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_array", "_node", "_version", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_array", "_changed", "_node", "grad", "requires_grad")
 
     def __init__(self, array, requires_grad=False, node=None):
         if type(array) is not np.ndarray:
@@ -33,7 +33,7 @@ class Tensor(Operators):
         self.grad = None
         self.requires_grad = requires_grad
         self._node = node
-        self._version = 0
+        self._changed = 0  # when the numbers were last changed in place, on the tape's clock
 
     # ---- the array ------------------------------------------------------------------------------------------------
     @property
@@ -79,7 +79,7 @@ class Tensor(Operators):
             self._array[index] = new
         except ValueError as error:
             raise ShapeError(f"assigning {new.shape} to a tensor of shape {self.shape}: {error}") from None
-        self._version += 1
+        self._changed = _tape.tick()
 
     def _in_place(self, op, other):
         """`t -= x`: changes the numbers of a leaf; of a result it makes a new tensor, which has a gradient."""

@@ -268,7 +268,7 @@ def test_changing_a_leaf_that_backward_needs_raises(change):
     with pytest.raises(GraphError) as error:
         y.backward()
     assert str(error.value) == (
-        "backward of 'multiply': its input of shape (2,) or (2,) was changed in place after it was used; "
+        "backward of 'multiply': its input of shape (2,) was changed in place after it was used; "
         "change it after backward, or use a copy"
     )
     assert w.grad is None

@@ -105,8 +105,8 @@ def _backward_x(w, g, dx):
         transposed = np.empty((n, k), w.dtype)
         for i0 in range(0, k, 16):  # in blocks, so that both sides stay in the nearest cache
             for j0 in range(0, n, 16):
-                for j in range(j0, min(j0 + 16, n)):
-                    for i in range(i0, min(i0 + 16, k)):
+                for i in range(i0, min(i0 + 16, k)):
+                    for j in range(j0, min(j0 + 16, n)):
                         transposed[j, i] = w[i, j]
         _plain(g, transposed, dx)
     else:

@@ -40,17 +40,20 @@ class Sequential(Module):
         yield from ((name, module) for name, module in super().children() if not name.startswith("layers."))
 
     def forward(self, x):
-        layers = iter(self.layers)
-        layer = next(layers, None)
-        while layer is not None:
-            following = next(layers, None)
-            if _fits(layer, following):
-                x = layer(x, activation="relu")  # one kernel, one pass over the output
-                following = next(layers, None)
+        held = (
+            None  # a Dense that waits for the next layer: with a ReLU it runs as one kernel, one pass over the output
+        )
+        for layer in self.layers:
+            if held is not None:
+                if type(layer) is ReLU and held.bias is not None and "forward" not in layer.__dict__:
+                    x, held = held(x, "relu"), None
+                    continue
+                x, held = held(x), None
+            if type(layer) is Dense and "forward" not in layer.__dict__:
+                held = layer
             else:
                 x = layer(x)
-            layer = following
-        return x
+        return x if held is None else held(x)
 
     def __len__(self):
         return len(self.layers)
@@ -64,10 +67,3 @@ class Sequential(Module):
     def __repr__(self):
         lines = [f"({i}) {layer!r}".replace("\n", "\n  ") for i, layer in enumerate(self.layers)]
         return "\n  ".join(["Sequential(", *lines]) + ("\n)" if lines else ")")
-
-
-def _fits(layer, following):
-    """Whether two layers run as one kernel: a Dense with a bias and a ReLU, neither with a forward of its own."""
-    if type(layer) is not Dense or type(following) is not ReLU or layer.bias is None:
-        return False
-    return "forward" not in layer.__dict__ and "forward" not in following.__dict__

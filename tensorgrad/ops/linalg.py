@@ -124,7 +124,7 @@ def _dense_backward(needs, g, y, x, w, b, activation=None):
         return np.zeros(x.shape, dtype=real), np.zeros((k, n), dtype=real), g.sum(0)
     dw, db = np.empty((k, n), real), np.empty(n, real)
     if activation == "relu":
-        y, masked = _rows(y, n), np.empty(g.shape, real)
+        y, masked = y.reshape(g.shape), np.empty(g.shape, real)
         if not needs[0]:
             kernels.dense_relu_backward_first(g, y, rows, masked, dw, db)
             return None, dw, db

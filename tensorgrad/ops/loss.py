@@ -22,7 +22,7 @@ def _check_cross_entropy(logits, labels):
         raise ShapeError(
             f"softmax_cross_entropy: the mean over no rows or classes is not defined, logits {logits.shape}"
         )
-    row = kernels.first_outside(np.ascontiguousarray(labels, np.int64), classes)
+    row = kernels.first_outside(labels, classes)
     if row >= 0:
         raise LabelError(
             f"softmax_cross_entropy: label {labels[row]} at row {row} is outside the {classes} classes 0..{classes - 1}"

@@ -92,16 +92,16 @@ class Optimizer:
         self.apply(self.gradients())
 
     def gradients(self):
-        """The gradient of each parameter, None for a frozen one; GradientError where one is missing."""
-        grads = [p.grad if p.requires_grad else None for p in self.parameters]
-        for i, (p, g) in enumerate(zip(self.parameters, grads)):  # noqa: B905
-            if g is None and p.requires_grad:
+        """The gradient of each parameter, flat, and None for a frozen one; GradientError where one is missing."""
+        grads = [p.grad for p in self.parameters]
+        for i, g in enumerate(grads):
+            if g is None and (p := self.parameters[i]).requires_grad:
                 raise GradientError(
                     f"{type(self).__name__}.step: parameter {i} of shape {p.shape} got no gradient; call loss.backward() "
                     "first, leave it out of the optimizer if the loss does not depend on it, or freeze it with "
                     "requires_grad = False"
                 )
-        return grads
+        return [None if g is None else g.reshape(-1) for g in grads]
 
     def apply(self, grads):
         """Update the parameters from these gradients; None leaves one as it is."""
@@ -110,7 +110,7 @@ class Optimizer:
         for p, g, slots in zip(self.parameters, grads, self._flat):  # noqa: B905
             if g is not None:
                 numbers = p.take()
-                self.kernel(numbers, g.reshape(-1), *slots, self._numbers)
+                self.kernel(numbers, g, *slots, self._numbers)
                 p.put(numbers)
 
     def zero_grad(self):

@@ -70,12 +70,13 @@ def fit(
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
     rng = np.random.default_rng(seed) if shuffle else None
+    order = batches(len(X), size, rng)
     run = _Run(model, checked_loss("fit", loss), optimizer, metrics, History(model.engine))
     history, start = run.history, time.perf_counter()
     model.train()
     with Interrupt() as interrupt, Progress(epochs, progress) as bar:
         for _ in range(epochs):
-            scores = run.epoch(X, y, batches(len(X), size, rng), interrupt)
+            scores = run.epoch(X, y, order, interrupt)
             if held_out is not None and scores and not interrupt.requested:
                 found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()))
                 scores |= {f"val_{name}": value for name, value in found.items()}
@@ -89,6 +90,8 @@ def fit(
                 history.stopped = history.stopped or "a callback asked for it"
             if history.stopped:
                 break
+            if shuffle:
+                order = batches(len(X), size, rng)
     history.seconds = time.perf_counter() - start
     return history
 
@@ -154,4 +157,7 @@ class _Run:
 
 def all_finite(grads):
     """Whether no gradient has an infinity or NaN in it; missing ones (None) count as finite."""
-    return all(g is None or kernels.all_finite(g.reshape(-1)) for g in grads)
+    for g in grads:  # noqa: SIM110  (a loop, as this runs in every step)
+        if g is not None and not kernels.all_finite(g):
+            return False
+    return True
