@@ -153,18 +153,6 @@ class Parameter(Operators):
             self.data = plain(OPS[op](self, other))
         return self
 
-    def __iadd__(self, other):
-        return self._in_place("add", other)
-
-    def __isub__(self, other):
-        return self._in_place("subtract", other)
-
-    def __imul__(self, other):
-        return self._in_place("multiply", other)
-
-    def __itruediv__(self, other):
-        return self._in_place("divide", other)
-
     def __repr__(self):
         frozen = "" if self._requires_grad else ", frozen"
         engine = ", engine='scalar'" if self.engine == "scalar" else ""

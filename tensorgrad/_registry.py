@@ -63,6 +63,21 @@ class Operators:
     def __abs__(self):
         return OPS["abs"](self)
 
+    def __iadd__(self, other):
+        return self._in_place("add", other)
+
+    def __isub__(self, other):
+        return self._in_place("subtract", other)
+
+    def __imul__(self, other):
+        return self._in_place("multiply", other)
+
+    def __itruediv__(self, other):
+        return self._in_place("divide", other)
+
+    def _in_place(self, op, other):
+        raise NotImplementedError(f"{type(self).__name__} says how it changes in place")
+
     def __getitem__(self, index):
         return OPS["getitem"](self, index)
 

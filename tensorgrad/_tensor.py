@@ -94,18 +94,6 @@ class Tensor(Operators):
             self[...] = OPS[op](self, other)
         return self
 
-    def __iadd__(self, other):
-        return self._in_place("add", other)
-
-    def __isub__(self, other):
-        return self._in_place("subtract", other)
-
-    def __imul__(self, other):
-        return self._in_place("multiply", other)
-
-    def __itruediv__(self, other):
-        return self._in_place("divide", other)
-
     # ---- the graph ------------------------------------------------------------------------------------------------
     def backward(self, g=None, retain_graph=False):
         """Add the gradient of this tensor with respect to every leaf to that leaf's `.grad`.
