@@ -6,7 +6,7 @@
 >>> optimizer = optim.Adam(model.parameters(), lr=1e-2)
 """
 
-from . import data, errors, nn, ops, optim
+from . import data, errors, nn, ops, optim, show
 from ._doctor import doctor
 from ._parameter import Parameter
 from ._tape import no_grad
@@ -19,5 +19,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "data", "doctor", "errors", "evaluate", "fit",
-    "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "tensor", "value_and_grad",
+    "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "show", "tensor", "value_and_grad",
 ]  # fmt: skip

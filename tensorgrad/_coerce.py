@@ -1,5 +1,6 @@
 """What an op is given, brought into the form that it computes with: arrays of one float dtype, or exact numbers."""
 
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +18,31 @@ def is_grid(x):
         return x.dtype.char == "O"
     if type(x) is Parameter:
         return type(x.value) is not Tensor
-    return type(x) not in NUMBERS and type(x).__module__ == "microgrid.value"
+    if type(x) in NUMBERS or "microgrid.value" not in sys.modules:
+        return False
+    return isinstance(x, sys.modules["microgrid.value"].Value)
+
+
+def shares(array, x):
+    """Whether the array that x became may still change with x: a buffer that the caller fills anew, say."""
+    if isinstance(x, np.ndarray):
+        return array is x or np.may_share_memory(array, x)
+    return not isinstance(x, int | float | list | tuple | np.generic)
+
+
+def frozen(option):
+    """An option as it is now: copies of arrays, lists and Tensors that an index is made of."""
+    if isinstance(option, tuple):
+        return tuple(frozen(o) for o in option)
+    if isinstance(option, Tensor):
+        return option.numpy().copy()
+    return option.copy() if isinstance(option, np.ndarray | list) else option
+
+
+def no_mask(name, x):
+    """Refuse a masked array: its mask would be lost."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError(f"{name}: a masked array would lose its mask; fill it first, x.filled(0), say")
 
 
 def as_arrays(name, inputs, dtype, casts):
@@ -25,6 +50,8 @@ def as_arrays(name, inputs, dtype, casts):
 
     `casts` says which inputs are numbers to compute with; the others (labels, conditions) keep their dtype.
     """
+    if any(a is None for a in inputs):
+        raise DTypeError(f"{name}: got None in place of an array; did a forward forget its return?")
     if dtype is None:
         found = [np.asarray(a).dtype for a, c in zip(inputs, casts, strict=True) if c and type(a) not in NUMBERS]
         dtype = np.result_type(*found) if found else np.dtype(np.float64)
@@ -35,6 +62,7 @@ def as_arrays(name, inputs, dtype, casts):
     arrays = []
     for a, cast in zip(inputs, casts):  # noqa: B905
         if type(a) is not np.ndarray:
+            no_mask(name, a)
             a = np.asarray(a)
         if cast and a.dtype is not dtype and a.dtype != dtype:
             if a.dtype.kind not in "fiub":

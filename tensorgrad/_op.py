@@ -24,7 +24,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from . import _tape
-from ._coerce import as_arrays, beside_grids, is_grid
+from ._coerce import as_arrays, beside_grids, frozen, is_grid, shares
 from ._parameter import Parameter
 from ._registry import BY_NUMPY, OPS
 from ._samples import Bad, Sample, Tolerance, elementwise
@@ -132,7 +132,8 @@ class Op:
             reads = self.reads(needs)
             for i, (x, a) in enumerate(zip(inputs, arrays)):  # noqa: B905
                 if type(x) is not Tensor:
-                    inputs[i] = a.copy() if a is x and i in reads else a
+                    inputs[i] = a.copy() if i in reads and shares(a, x) else a
+        options = {k: frozen(v) for k, v in options.items()} if options else options
         node = Node(self, inputs, options, saved, needs)
         if trace is not None:
             trace.recorded(node)
@@ -148,7 +149,10 @@ class Op:
             raise TypeError(f"{takes}, got {len(args)}")
         if len(args) > count + len(self.options):
             raise TypeError(f"{takes} and {len(self.options)} options, got {len(args)} arguments")
-        return args[:count], {**dict(zip(self.options, args[count:], strict=False)), **options}
+        by_position = dict(zip(self.options, args[count:], strict=False))
+        for name in by_position.keys() & options.keys():
+            raise TypeError(f"{self.name} got option {name!r} twice, by position and by name")
+        return args[:count], by_position | options
 
     def _nearest(self, name):
         near = get_close_matches(name, self.options, n=1)

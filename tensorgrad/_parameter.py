@@ -1,6 +1,5 @@
 """Parameter: the numbers that training changes, on either engine."""
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -34,8 +33,9 @@ class Parameter(Operators):
             self._flat = self.value._array.reshape(-1)  # a view, which optimizers change
         self._requires_grad = requires_grad
 
-    def __deepcopy__(self, memo):
-        return Parameter(copy.deepcopy(self.value, memo) if self._flat is None else self.data, self._requires_grad)
+    def __reduce__(self):
+        """Copies (also by pickle) are made from the numbers, so that the flat view is a view again."""
+        return Parameter, (self.value if self._flat is None else np.array(self.data), self._requires_grad)
 
     @property
     def engine(self):
@@ -141,7 +141,7 @@ class Parameter(Operators):
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self.data, dtype=dtype, copy=copy)
+        return np.asarray(self.numpy(), dtype=dtype, copy=copy)
 
     def _in_place(self, op, other):
         """`p -= x` changes the numbers, where they are."""

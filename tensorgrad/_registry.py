@@ -110,8 +110,12 @@ class Operators:
 
     def __array_function__(self, function, types, args, options):
         op = BY_NUMPY.get(function)
-        known = getattr(op, "options", None) or (signature(op).parameters if op else ())
+        inputs, known = getattr(op, "inputs", None), getattr(op, "options", ())
+        if op is not None and inputs is None:  # a plain function in place of NumPy's
+            known = signature(op).parameters
         strange = [name for name in options if name not in known]
+        if inputs is not None and len(args) > len(inputs) + 1:  # NumPy's further positions mean other options than ours
+            strange.append(f"{len(args)} positional arguments")
         if op is None or strange:
             raise _no_gradient(f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}", strange)
         return op(*args, **options)

@@ -19,6 +19,7 @@ tick = itertools.count(1).__next__  # one clock numbers the nodes and the change
 
 
 class _Mode(threading.local):
+    outer: tuple | list = ()  # what `recording` was before each no_grad that was entered
     recording = True  # ops on tensors that require gradients leave nodes
     trace: Any = None  # a check.Trace while one is watching every op and its gradients
 
@@ -36,19 +37,16 @@ class no_grad:
     False
     """
 
-    outer: list
-
     def __new__(cls, function=None):
         self = super().__new__(cls)
-        self.outer = []  # a stack: one no_grad may be entered several times
         return self if function is None else self(function)
 
     def __enter__(self):
-        self.outer.append(mode.recording)
+        mode.outer = [*mode.outer, mode.recording]  # of this thread: one no_grad may be entered several times
         mode.recording = False
 
     def __exit__(self, *_):
-        mode.recording = self.outer.pop()
+        *mode.outer, mode.recording = mode.outer
 
     def __call__(self, function):
         @functools.wraps(function)
@@ -150,6 +148,7 @@ def depends_on_others(root, entries):
             if getattr(x, "requires_grad", False):
                 return True
         elif node not in stops and node not in seen:
+            node.check()
             seen.add(node)
             stack += node.inputs
     return False

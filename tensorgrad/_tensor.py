@@ -77,7 +77,7 @@ class Tensor(Operators):
             )
         try:
             self._array[index] = new
-        except ValueError as error:
+        except (ValueError, IndexError) as error:
             raise ShapeError(f"assigning {new.shape} to a tensor of shape {self.shape}: {error}") from None
         self._changed = _tape.tick()
 
@@ -178,12 +178,15 @@ class Tensor(Operators):
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
             raise GraphError("np.asarray of a tensor that requires a gradient would lose it: use .numpy() or .detach()")
-        return np.array(self._array, dtype=dtype, copy=copy)
+        return np.asarray(self.numpy(), dtype=dtype, copy=copy)
 
-    def __deepcopy__(self, memo):
+    def __reduce__(self):
         if self._node is not None:
             raise GraphError("only leaves can be copied; this tensor is a result: use .detach()")
-        return Tensor(self._array.copy(), self.requires_grad)
+        return Tensor, (self._array.copy(), self.requires_grad)
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self):
         body = np.array2string(self._array, separator=", ", prefix="tensor(")
@@ -201,6 +204,8 @@ def tensor(x, requires_grad=False, dtype=None):
     >>> tensor([1, 2, 3], dtype="float64")
     tensor([1., 2., 3.], dtype=float64)
     """
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError("tensor: a masked array would lose its mask; fill it first, x.filled(0), say")
     keep = x.dtype if isinstance(x, np.ndarray | np.generic | Tensor) else None
     try:
         array = np.array(x._array if isinstance(x, Tensor) else x, dtype=dtype, order="C", ndmin=0)

@@ -30,9 +30,10 @@ def value_and_grad(f, argnums=0):
         y = f(*(entries.get(i, x) for i, x in enumerate(args)), **kwargs)
         if not isinstance(y, Tensor) or y.size != 1:
             what = f"a tensor of shape {y.shape}" if isinstance(y, Tensor) else type(y).__name__
-            raise ShapeError(
-                f"grad: the function must return a scalar Tensor, got {what}; reduce it with .sum() or .mean()"
-            )
+            hint = "reduce it with .sum() or .mean()"
+            if not isinstance(y, Tensor):
+                hint = "compute with np.sin, say, not with math.sin"
+            raise ShapeError(f"grad: the function must return a scalar Tensor, got {what}; {hint}")
         found = _tape.gradients(y, Tensor(np.ones_like(y._array)), list(entries.values()))
         slopes = {
             i: Tensor(np.zeros_like(x._array)) if s is None else s
@@ -61,7 +62,7 @@ def _entry(x, i):
         raise GraphError("grad: nothing can be recorded under tg.no_grad()")
     t = x.value if isinstance(x, Parameter) else x if isinstance(x, Tensor) else tensor(x)
     if t.dtype not in FLOATS:
-        raise DTypeError(f"grad: argument {i} has dtype {t.dtype}; gradients need float32 or float64")
+        raise DTypeError(f"grad: argument {i} has dtype {t.dtype}; gradients need float32 or float64: write 2.0 for 2")
     if not t.requires_grad:
         t = Tensor(t._array, True)
     return OPS["positive"](t)

@@ -124,7 +124,11 @@ def _check_gradient(op, leaves, outputs, seeds, grads, dtype, report, where):
 def _check_error(op, bad, arrays, report, where):
     call = _caller(op, bad.options)
     kinds = op.for_each(op.differentiable, arrays)
+    from microgrid import grid
+
     forms = {"arrays": arrays, "Tensors": [tensor(a) if k else a for a, k in zip(arrays, kinds, strict=True)]}
+    if any(kinds) and all(np.asarray(a).dtype.kind in "fiub" for a in arrays):
+        forms["grids"] = [np.asarray(grid(a)) if k else a for a, k in zip(arrays, kinds, strict=True)]
     for form, inputs in forms.items():
         try:
             call(*inputs)

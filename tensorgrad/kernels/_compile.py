@@ -147,12 +147,10 @@ class _NoCache(caching.NullCache):
 @functools.cache
 def _say_compiling():
     """Tell, once a process, why the first call takes seconds."""
-    if os.environ.get("TENSORGRAD_QUIET", "") in ("", "0"):
+    if sys.stderr is not None and os.environ.get("TENSORGRAD_QUIET", "") in ("", "0"):
         where = cache_folder()
         kept = f"kept in {where}" if where and os.access(where, os.W_OK) else "no folder can be written: kept in memory"
-        print(
-            f"tensorgrad: compiling kernels for this machine, some seconds, once ({kept})", file=sys.stderr, flush=True
-        )
+        print(f"tensorgrad: compiling kernels on their first use, some seconds ({kept})", file=sys.stderr, flush=True)
 
 
 def jit(function=None, *, fastmath=FASTMATH):

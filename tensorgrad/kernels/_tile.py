@@ -10,6 +10,7 @@ turn slow where it wakes threads for a few microseconds of work.
 """
 
 import functools
+import os
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -19,7 +20,8 @@ from numba.extending import intrinsic
 
 from ._compile import jit
 
-VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
+# numba compiles for the host, unless NUMBA_CPU_NAME names another processor.
+VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") and not os.environ.get("NUMBA_CPU_NAME") else 32
 ZERO, BIAS, ADD = 0, 1, 2  # what an accumulator starts from: nothing, a row of numbers, the output itself
 _LARGEST_PRODUCT, _LARGEST_W = 2_000_000, 32_768  # multiplications, and numbers in w: beyond, BLAS is quicker
 

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ._compile import jit, kernel
+from ._compile import FASTMATH, jit, kernel
 from ._math import exp as exp_of
 from ._math import sigmoid as sigmoid_of
 from ._math import tanh as tanh_of
@@ -94,7 +94,8 @@ def copy(x, out):
 
 def _binary(rule):
     """The loop of a binary kernel; `rule` is inlined."""
-    rule = jit(rule)
+    exact = FASTMATH - {"arcp"}  # x / y with one y for all stays a division, which x * (1 / y) is not
+    rule = jit(rule, fastmath=exact)
 
     def loop(x, y, out):
         if x.size == y.size:
@@ -109,7 +110,7 @@ def _binary(rule):
             for i in range(out.size):
                 out[i] = rule(x0, y[i])
 
-    return jit(loop)
+    return jit(loop, fastmath=exact)
 
 
 _add = _binary(lambda a, b: a + b)

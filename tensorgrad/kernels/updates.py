@@ -29,12 +29,12 @@ def adam(p, g, m, v, hyper):
     real = p.dtype.type
     tiny = real(1e-30) if p.itemsize == 4 else real(1e-290)
     b1, b2, eps, decay = real(hyper[1]), real(hyper[2]), real(hyper[3]), real(hyper[4])
-    one = real(1)
+    c1, c2 = real(1 - hyper[1]), real(1 - hyper[2])  # not 1 - b1 in float32: the bias correction uses the exact betas
     size = real(hyper[0] / (1 - hyper[1] ** hyper[5]))
     root = real(1 / math.sqrt(1 - hyper[2] ** hyper[5]))
     for i in range(p.size):
         d = g[i] + decay * p[i]
-        mean = b1 * m[i] + (one - b1) * d
+        mean = b1 * m[i] + c1 * d
         m[i] = real(0) if abs(mean) < tiny else mean
-        v[i] = b2 * v[i] + (one - b2) * d * d
+        v[i] = b2 * v[i] + c2 * d * d
         p[i] -= size * m[i] / (math.sqrt(v[i]) * root + eps)

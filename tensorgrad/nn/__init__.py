@@ -7,3 +7,7 @@ from .module import Module
 from .sequential import Sequential
 
 __all__ = ["CrossEntropyLoss", "Dense", "MSELoss", "Module", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh"]
+
+
+def __getattr__(name):
+    raise AttributeError(f"tensorgrad.nn has no {name!r}; it has {', '.join(__all__)}")

@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import ops
 from .._parameter import Parameter
+from .._random import generator
 from ..errors import OptionError, ShapeError, choose
 from .module import Module
 
@@ -44,7 +45,7 @@ class Dense(Module):
         self._initialise = choose("Dense", "init", init, INITIALISERS)
         self.weight = Parameter(np.zeros((self.in_features, self.out_features), dtype=dtype))
         self.bias = Parameter(np.zeros(self.out_features, dtype=dtype)) if bias else None
-        self.reset_parameters(np.random.default_rng(rng))
+        self.reset_parameters(generator("Dense", rng))
 
     def reset_parameters(self, rng):
         self.weight.data = self._initialise(rng, self.in_features, self.out_features)

@@ -23,9 +23,17 @@ class CrossEntropyLoss(Module):
         if target.shape != np.shape(prediction):
             raise ShapeError(
                 f"CrossEntropyLoss: one-hot targets must have the shape of the logits {np.shape(prediction)}, "
-                f"got {target.shape}"
+                f"got {target.shape}" + ("; integer labels have shape (n,): y.ravel()" if target.shape[1] == 1 else "")
             )
         return ops.softmax_cross_entropy(prediction, self.labels(target))
+
+    def check_targets(self, prediction, targets):
+        """Check the targets of a whole data set before training, given one batch's outputs (n, classes); see `fit`."""
+        targets = np.asarray(targets)
+        if targets.ndim == 2:
+            self.labels(targets)
+        else:
+            ops.softmax_cross_entropy.check(np.broadcast_to(0.0, (len(targets), *np.shape(prediction)[1:])), targets)
 
     @staticmethod
     def labels(onehot):

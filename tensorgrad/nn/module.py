@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from .._parameter import Parameter
+from .._random import generator
 from .._tape import mode
 from ..errors import EngineError, OptionError, ShapeError, choose
 
@@ -40,11 +41,16 @@ class Module:
         """(name, module) of the modules directly inside; those in a list or dict are named by its name and their key."""
         yield from ((name, value) for name, value in _members(vars(self)) if isinstance(value, Module))
 
-    def named_modules(self, prefix=""):
-        """(path, module) of this module (path "") and of all inside it, depth first."""
-        yield prefix, self
-        for name, module in self.children():
-            yield from module.named_modules(f"{prefix}.{name}" if prefix else name)
+    def named_modules(self):
+        """(path, module) of this module (path "") and of all inside it, depth first; a shared one comes once."""
+        seen, stack = set(), [("", self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+                inside = [(f"{path}.{name}" if path else name, child) for name, child in module.children()]
+                stack += reversed(inside)
 
     def named_parameters(self):
         """(path, Parameter) of all parameters; one that is used in several places comes once."""
@@ -92,7 +98,7 @@ class Module:
 
     def reset(self, seed):
         """Draw all initial weights anew, in order, from one generator: the same seed gives the same model."""
-        rng = np.random.default_rng(seed)
+        rng = generator("reset", seed)
         for _, module in self.named_modules():
             module.reset_parameters(rng)
         return self

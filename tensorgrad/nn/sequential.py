@@ -31,6 +31,7 @@ class Sequential(Module):
         """Append a layer; returns the model, so that calls chain."""
         if not isinstance(layer, Module):
             hint = "; call the class: " + layer.__name__ + "(...)" if isinstance(layer, type) else ""
+            hint = "; give the layers one by one: Sequential(*layers)" if isinstance(layer, list | tuple) else hint
             raise OptionError(f"Sequential: expected a layer (nn.Module), got {layer!r}{hint}")
         self.layers.append(layer)
         return self

@@ -40,6 +40,24 @@ def check_broadcast(name):
     return check
 
 
+def elementwise(kernel, *inputs):
+    """Run a kernel `x[n] ... out[n]` on arrays of one shape."""
+    out = np.empty(inputs[0].shape, inputs[0].dtype)
+    kernel(*(a.ravel() for a in inputs), out.ravel())
+    return out
+
+
+def check_same_shape(name):
+    """A check that all inputs have one shape."""
+
+    def check(*arrays, **_):
+        shapes = [np.shape(a) for a in arrays]
+        if any(shape != shapes[0] for shape in shapes):
+            raise ShapeError(f"{name}: the inputs must have one shape, got {' and '.join(map(str, shapes))}")
+
+    return check
+
+
 def axes_of(name, axis, ndim):
     """An axis argument (None, a number, several) as a sorted tuple of non-negative axes."""
     if axis is None:
@@ -54,6 +72,13 @@ def axes_of(name, axis, ndim):
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{name}: axis {axis} names one axis twice")
     return axes
+
+
+def axis_of(name, axis, ndim):
+    """One axis, as a non-negative number."""
+    if isinstance(axis, tuple | list) or axis is None:
+        raise ShapeError(f"{name}: axis must be one whole number, got {axis!r}")
+    return axes_of(name, axis, ndim)[0]
 
 
 def as_rows(x, axes):

@@ -15,7 +15,8 @@ from .._registry import BY_NUMPY, OPS
 from .._samples import bad, bounded, elementwise, mask, sample, scaled, special, strided, uniform
 from .._tensor import Tensor, plain
 from ..errors import ShapeError
-from ._shared import binary, check_broadcast, unary
+from ._shared import binary, check_broadcast, check_same_shape, unary
+from ._shared import elementwise as same_shape
 
 # What every op of one input is tried on: one number, none, odd sizes around vector lanes, not contiguous, and specials.
 ANY = [sample(()), sample((0, 3)), sample((1,)), sample((5, 3)), sample((2, 3, 17)), sample((67,)), sample(strided(4, 5)),
@@ -33,6 +34,12 @@ MISMATCH = [
     bad((5, 3), (4,), error=ShapeError, match="shapes (5, 3) and (4,) do not broadcast"),
     bad((2, 3), (3, 2), error=ShapeError, match="shapes (2, 3) and (3, 2) do not broadcast"),
     bad((2, 0), (2, 3), error=ShapeError, match="shapes (2, 0) and (2, 3) do not broadcast"),
+]
+
+
+UNEQUAL = [
+    bad((3,), (1,), error=ShapeError, match="the inputs must have one shape, got (3,) and (1,)"),
+    bad((), (6,), error=ShapeError, match="the inputs must have one shape, got () and (6,)"),
 ]
 
 
@@ -222,7 +229,8 @@ def relu(x, /):
     return unary(kernels.relu, x)
 
 
-@op(twin=lambda g, y: np.where(y > 0, g, 0), backward=[lambda h, _z, _g, y: relu_backward(h, y), None],
+@op(check=check_same_shape("relu_backward"), errors=UNEQUAL,
+    twin=lambda g, y: np.where(y > 0, g, 0), backward=[lambda h, _z, _g, y: relu_backward(h, y), None],
     samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,)), sample((), ()),
              sample([1.0, 2.0, 3.0], [0.0, -0.0, 1.0])])  # fmt: skip
 def relu_backward(g, y, /):
@@ -231,7 +239,7 @@ def relu_backward(g, y, /):
     >>> relu_backward(np.array([5.0, 6.0]), np.array([3.0, 0.0]))
     array([5., 0.])
     """
-    return binary(kernels.relu_backward, g, y)
+    return same_shape(kernels.relu_backward, g, y)
 
 
 @op(twin=np.tanh, backward=[lambda g, y, _x: tanh_backward(g, y)], samples=ANY, numpy=(np.tanh,),
@@ -245,7 +253,8 @@ def tanh(x, /):
     return unary(kernels.tanh, x)
 
 
-@op(twin=lambda g, y: g * (1 - y * y), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
+@op(check=check_same_shape("tanh_backward"), errors=UNEQUAL,
+    twin=lambda g, y: g * (1 - y * y), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
     backward=[lambda h, _z, _g, y: tanh_backward(h, y), lambda h, _z, g, y: h * g * (-2 * y)])  # fmt: skip
 def tanh_backward(g, y, /):
     """The gradient of tanh's input, from that of its output and the output itself.
@@ -253,7 +262,7 @@ def tanh_backward(g, y, /):
     >>> tanh_backward(np.array([5.0]), np.array([0.5]))
     array([3.75])
     """
-    return binary(kernels.tanh_backward, g, y)
+    return same_shape(kernels.tanh_backward, g, y)
 
 
 @op(twin=np.frompyfunc(lambda x: x.sigmoid(), 1, 1), backward=[lambda g, y, _x: sigmoid_backward(g, y)], samples=ANY,
@@ -267,7 +276,8 @@ def sigmoid(x, /):
     return unary(kernels.sigmoid, x)
 
 
-@op(twin=lambda g, y: g * (y * (1 - y)), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
+@op(check=check_same_shape("sigmoid_backward"), errors=UNEQUAL,
+    twin=lambda g, y: g * (y * (1 - y)), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
     backward=[lambda h, _z, _g, y: sigmoid_backward(h, y), lambda h, _z, g, y: h * g * (1 - 2 * y)])  # fmt: skip
 def sigmoid_backward(g, y, /):
     """The gradient of sigmoid's input, from that of its output and the output itself.
@@ -275,7 +285,7 @@ def sigmoid_backward(g, y, /):
     >>> sigmoid_backward(np.array([4.0]), np.array([0.5]))
     array([1.])
     """
-    return binary(kernels.sigmoid_backward, g, y)
+    return same_shape(kernels.sigmoid_backward, g, y)
 
 
 # ---- choosing ---------------------------------------------------------------------------------------------------------

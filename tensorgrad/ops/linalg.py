@@ -56,7 +56,8 @@ def _matmul_b(g, _y, a, _b):
 @op(twin=_matmul_twin, backward=[_matmul_a, _matmul_b], check=_check_matmul, tolerance=accumulated(16), numpy=(np.matmul,),
     samples=[sample((5, 3), (3, 4)), sample((3,), (3,)), sample((3,), (3, 4)), sample((5, 3), (3,)), sample((2, 5, 3), (3, 4)),
              sample((2, 5, 3), (2, 3, 4)), sample((2, 1, 5, 3), (4, 3, 2)), sample((17, 33), (33, 2)), sample((0, 3), (3, 2)),
-             sample((2, 0), (0, 3)), sample((3,), (2, 3, 4)), sample((2, 5, 3), (3,)), sample(strided(4, 5), (5, 2))],
+             sample((2, 0), (0, 3)), sample((2, 0, 3), (2, 3, 4)), sample((2, 2, 0), (2, 0, 3)),
+             sample((3,), (2, 3, 4)), sample((2, 5, 3), (3,)), sample(strided(4, 5), (5, 2))],
     errors=[bad((5, 3), (4, 3), error=ShapeError, match="the last axis of the first is 3, the rows of the second are 4"),
             bad((), (3,), error=ShapeError, match="a number has no matrix product; use *"),
             bad((2, 5, 3), (3, 3, 4), error=ShapeError, match="the leading axes (2,) and (3,) do not broadcast")])  # fmt: skip
@@ -75,10 +76,9 @@ def matmul(a, b, /):
         left, right = left.reshape(1, int(np.prod(lead)) * m, k), right.reshape(1, k, n)
     else:
         lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-        left = np.broadcast_to(left, (*lead, m, k)).reshape(-1, m, k) if 0 not in lead else np.empty((0, m, k), a.dtype)
-        right = (
-            np.broadcast_to(right, (*lead, k, n)).reshape(-1, k, n) if 0 not in lead else np.empty((0, k, n), a.dtype)
-        )
+        count = int(np.prod(lead))
+        left = np.broadcast_to(left, (*lead, m, k)).reshape(count, m, k)
+        right = np.broadcast_to(right, (*lead, k, n)).reshape(count, k, n)
     out = np.zeros((left.shape[0], left.shape[1], n), dtype=a.dtype)
     if out.size and k:
         kernels.matmul(np.ascontiguousarray(left), np.ascontiguousarray(right), out)
@@ -100,7 +100,7 @@ def _check_dense(x, w, b, activation=None):
 
 def _dense_twin(x, w, b, activation=None):
     y = _product(x, w) + b
-    return y if activation is None else np.where(y > 0, y, 0)
+    return y if activation is None else np.where(y <= 0, 0, y)  # NaN stays NaN
 
 
 def _product(x, w):
@@ -117,7 +117,7 @@ def _rows(x, width):
 
 def _dense_backward(needs, g, y, x, w, b, activation=None):
     k, n = w.shape
-    rows, g = _rows(x, k), _rows(g, n)
+    rows, g, w = _rows(x, k), _rows(g, n), np.ascontiguousarray(w)
     real = w.dtype
     if not g.size or not k:
         g = g if activation is None else np.where(_rows(y, n) > 0, g, 0)

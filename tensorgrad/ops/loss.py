@@ -15,17 +15,20 @@ def _check_cross_entropy(logits, labels):
         raise ShapeError(f"softmax_cross_entropy: expected logits of shape (n, classes), got {logits.shape}")
     n, classes = logits.shape
     if labels.dtype.kind not in "iu":
-        raise DTypeError(f"softmax_cross_entropy: expected integer labels, got dtype {labels.dtype}")
+        raise DTypeError(
+            f"softmax_cross_entropy: expected integer labels, got dtype {labels.dtype}; convert them with .astype(int)"
+        )
     if labels.shape != (n,):
         raise ShapeError(f"softmax_cross_entropy: expected labels of shape ({n},), got {labels.shape}")
     if not n or not classes:
         raise ShapeError(
             f"softmax_cross_entropy: the mean over no rows or classes is not defined, logits {logits.shape}"
         )
-    row = kernels.first_outside(labels, classes)
+    row = kernels.first_outside(np.ascontiguousarray(labels, np.int64), classes)
     if row >= 0:
         raise LabelError(
-            f"softmax_cross_entropy: label {labels[row]} at row {row} is outside the {classes} classes 0..{classes - 1}"
+            f"softmax_cross_entropy: label {labels[row]} at row {row} is outside the {classes} classes 0..{classes - 1}; "
+            "labels count from 0"
         )
 
 

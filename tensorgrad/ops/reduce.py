@@ -7,7 +7,7 @@ from .._op import op
 from .._samples import accumulated, bad, bounded, sample, scaled, special, strided
 from .._tensor import plain
 from ..errors import ShapeError
-from ._shared import as_rows, axes_of, kept_shape
+from ._shared import as_rows, axes_of, axis_of, kept_shape
 from .elementwise import divide
 
 AXES = [
@@ -53,7 +53,8 @@ def sum(x, /, axis=None, keepdims=False):
     if axes and axes == tuple(range(len(axes))) and len(axes) < x.ndim:  # leading axes: no transposed copy
         rest = x.shape[len(axes) :]
         out = np.empty(rest, x.dtype)
-        kernels.sum_columns(x.reshape(-1, out.size) if x.size else np.empty((0, out.size), x.dtype), out.ravel())
+        rows = x.reshape(-1, out.size) if x.size else np.empty((0, out.size), x.dtype)
+        kernels.sum_columns(np.ascontiguousarray(rows), out.ravel())
     else:
         rows, rest = as_rows(x, axes)
         out = np.empty(rest, x.dtype)
@@ -93,7 +94,7 @@ _max, _min = _extreme(kernels.max_rows), _extreme(kernels.min_rows)
 
 def _extreme_rule(g, y, x, axis=None, keepdims=False):
     """The gradient is split evenly between the elements that reach the extreme."""
-    hit = x == _spread(y, x, axis, keepdims)
+    hit = (x == _spread(y, x, axis, keepdims)) | (x != x)  # NaN wins
     axes = axes_of("max", axis, x.ndim)
     count = np.maximum(hit.sum(axes, keepdims=True), 1).astype(g.dtype)
     return np.where(hit, _spread(g, x, axis, keepdims) / count, 0)
@@ -145,6 +146,7 @@ SOFT_ERRORS = [
     bad((5, 3), axis=2, error=ShapeError, match="axis 2 does not exist in an array with 2 axes"),
     bad((), error=ShapeError, match="axis -1 does not exist in an array with 0 axes"),
     bad((5, 0), error=ShapeError, match="over no elements is not defined"),
+    bad((5, 3), axis=(0, 1), error=ShapeError, match="axis must be one whole number, got (0, 1)"),
 ]
 
 
@@ -190,7 +192,8 @@ def _log_softmax_twin(x, axis=-1):
 
 @op(twin=_logsumexp_twin, samples=[*SOFT, sample((5, 3), axis=0, keepdims=True)], errors=SOFT_ERRORS,
     backward=[lambda g, _y, x, axis=-1, keepdims=False: _spread(g, x, axis, keepdims) * softmax(x, axis=axis)],
-    check=lambda x, axis=-1, keepdims=False: _check_axes("logsumexp", False)(x, axis), tolerance=accumulated(4))  # fmt: skip
+    check=lambda x, axis=-1, keepdims=False: _check_axes("logsumexp", False)(x, axis_of("logsumexp", axis, np.ndim(x))),
+    tolerance=accumulated(4))  # fmt: skip
 def logsumexp(x, /, axis=-1, keepdims=False):
     """log(sum(exp(x))) over an axis, without overflow: (..., n) -> (...).
 
@@ -205,7 +208,7 @@ def logsumexp(x, /, axis=-1, keepdims=False):
 
 @op(twin=_softmax_twin, samples=SOFT, errors=SOFT_ERRORS, tolerance=accumulated(4), gradient_tolerance=bounded(8),
     backward=[lambda g, y, _x, axis=-1: y * (g - (g * y).sum(axis=axis, keepdims=True))],
-    check=lambda x, axis=-1: _check_axes("softmax", False)(x, axis))  # fmt: skip
+    check=lambda x, axis=-1: _check_axes("softmax", False)(x, axis_of("softmax", axis, np.ndim(x))))  # fmt: skip
 def softmax(x, /, axis=-1):
     """exp(x) / sum(exp(x)) over an axis: positive numbers that sum to 1.
 
@@ -219,7 +222,7 @@ def softmax(x, /, axis=-1):
 
 @op(twin=_log_softmax_twin, samples=SOFT, errors=SOFT_ERRORS, tolerance=accumulated(8),
     backward=[lambda g, y, _x, axis=-1: g - np.exp(y) * g.sum(axis=axis, keepdims=True)],
-    check=lambda x, axis=-1: _check_axes("log_softmax", False)(x, axis))  # fmt: skip
+    check=lambda x, axis=-1: _check_axes("log_softmax", False)(x, axis_of("log_softmax", axis, np.ndim(x))))  # fmt: skip
 def log_softmax(x, /, axis=-1):
     """log(softmax(x)) over an axis, without underflow.
 

@@ -86,7 +86,7 @@ def broadcast_to(x, /, shape):
     array([[1., 2.],
            [1., 2.]])
     """
-    return np.array(np.broadcast_to(x, _as_shape(shape)))
+    return np.array(np.broadcast_to(x, _as_shape(shape)), order="C")
 
 
 def _plain_index(index):
@@ -118,7 +118,7 @@ def getitem(x, /, index):
     >>> getitem(np.arange(4.0), np.array([3, 3]))
     array([3., 3.])
     """
-    return np.array(x[_plain_index(index)])
+    return np.array(x[_plain_index(index)], order="C")
 
 
 def _scatter_twin(g, shape, index):

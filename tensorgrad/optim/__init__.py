@@ -5,3 +5,7 @@ from .optimizer import Optimizer
 from .sgd import SGD
 
 __all__ = ["SGD", "Adam", "Optimizer"]
+
+
+def __getattr__(name):
+    raise AttributeError(f"tensorgrad.optim has no {name!r}; it has {', '.join(__all__)}")

@@ -23,8 +23,10 @@ class Number:
 
     def checked(self, owner, name, value):
         """The value as a float, or an OptionError."""
-        real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not real or not (value > self.low if self.above else value >= self.low) or not value < self.below:
+        real = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+        with np.errstate(over="ignore"):
+            single = np.float32(value) if real else np.nan  # a float32 model computes with it
+        if not (single > self.low if self.above else single >= self.low) or not single < self.below:
             bound = f"{'above' if self.above else 'of at least'} {self.low:g}"
             bound += "" if self.below == math.inf else f" and below {self.below:g}"
             raise OptionError(f"{owner}: {self.called or name} must be a number {bound}, got {value!r}")
@@ -48,8 +50,7 @@ class Optimizer:
         self.parameters = self._checked_parameters(parameters)
         self.steps = 0
         self._numbers = np.array([*numbers, 0.0], dtype=np.float64)
-        self._state = [tuple(np.zeros(p.shape, dtype=_real(p)) for _ in self.slots) for p in self.parameters]
-        self._flat = [tuple(a.reshape(-1) for a in arrays) for arrays in self._state]  # views: the memory never moves
+        self._state = [tuple(np.zeros(p.size, dtype=_real(p)) for _ in self.slots) for p in self.parameters]  # flat
 
     def _checked_hyper(self, hyper):
         name = type(self).__name__
@@ -65,7 +66,9 @@ class Optimizer:
             raise OptionError(f"{name}: expected a list of parameters, such as model.parameters(), got {parameters!r}")
         parameters = list(parameters)
         if not parameters:
-            raise OptionError(f"{name}: the list of parameters is empty; a model without weights has nothing to train")
+            raise OptionError(
+                f"{name}: the list of parameters is empty; there is nothing to train. Weights of your own must be tg.Parameter"
+            )
         for i, p in enumerate(parameters):
             if not isinstance(p, Parameter):
                 raise OptionError(f"{name}: parameter {i} is a {type(p).__name__}, expected a tensorgrad.Parameter")
@@ -73,15 +76,11 @@ class Optimizer:
             raise OptionError(f"{name}: a parameter is in the list twice; it would be updated twice a step")
         return parameters
 
-    # ---- the numbers that may change while training ---------------------------------------------------------------
-    @property
-    def lr(self):
-        """The learning rate; may be changed at any time."""
-        return float(self._numbers[list(self.hyper).index("lr")])
-
-    @lr.setter
-    def lr(self, value):
-        self._numbers[list(self.hyper).index("lr")] = self.hyper["lr"].checked(type(self).__name__, "lr", value)
+    def __init_subclass__(cls):
+        """Each number of `hyper` can be read and set by name, at any time: `optimizer.lr = 0.01`."""
+        super().__init_subclass__()
+        for i, (name, number) in enumerate(cls.hyper.items()):
+            setattr(cls, name, _number_property(i, name, number))
 
     # ---- training -------------------------------------------------------------------------------------------------
     def step(self):
@@ -99,7 +98,7 @@ class Optimizer:
                 raise GradientError(
                     f"{type(self).__name__}.step: parameter {i} of shape {p.shape} got no gradient; call loss.backward() "
                     "first, leave it out of the optimizer if the loss does not depend on it, or freeze it with "
-                    "requires_grad = False"
+                    "requires_grad = False. (Was the optimizer made before model.astype or model.to, which return a new model?)"
                 )
         return [None if g is None else g.reshape(-1) for g in grads]
 
@@ -107,9 +106,13 @@ class Optimizer:
         """Update the parameters from these gradients; None leaves one as it is."""
         self.steps += 1
         self._numbers[-1] = self.steps
-        for p, g, slots in zip(self.parameters, grads, self._flat):  # noqa: B905
+        for p, g, slots in zip(self.parameters, grads, self._state):  # noqa: B905
             if g is not None:
                 numbers = p.take()
+                if g.size != numbers.size:
+                    raise GradientError(
+                        f"{type(self).__name__}.step: a gradient has {g.size} numbers, its parameter {numbers.size}"
+                    )
                 self.kernel(numbers, g, *slots, self._numbers)
                 p.put(numbers)
 
@@ -124,7 +127,10 @@ class Optimizer:
         return {
             "hyper": dict(zip(self.hyper, self._numbers[:-1].tolist(), strict=True)),
             "steps": self.steps,
-            "state": [{k: np.array(a) for k, a in zip(self.slots, arrays, strict=True)} for arrays in self._state],
+            "state": [
+                {k: a.reshape(p.shape).copy() for k, a in zip(self.slots, arrays, strict=True)}
+                for p, arrays in zip(self.parameters, self._state, strict=True)
+            ],
         }
 
     def load_state_dict(self, state):
@@ -132,21 +138,25 @@ class Optimizer:
 
         Raises OptionError where it does not fit; nothing is changed then.
         """
-        name = f"{type(self).__name__}.load_state_dict"
-        expected = [{k: a.shape for k, a in zip(self.slots, arrays, strict=True)} for arrays in self._state]
+        name = type(self).__name__
         try:
-            found = [{k: np.shape(a) for k, a in arrays.items()} for arrays in state["state"]]
-            steps, hyper = int(state["steps"]), state["hyper"]
-            fits = found == expected and set(hyper) == set(self.hyper)
+            arrays = [{k: np.asarray(a, dtype=_real(p)) for k, a in s.items()}
+                      for p, s in zip(self.parameters, state["state"], strict=True)]  # fmt: skip
+            steps, hyper = int(state["steps"]), dict(state["hyper"])
+            shapes = [{k: a.shape for k, a in s.items()} for s in arrays]
+            fits = shapes == [dict.fromkeys(self.slots, p.shape) for p in self.parameters]
+            fits = fits and steps >= 0 and set(hyper) == set(self.hyper)
         except (KeyError, TypeError, ValueError, AttributeError):
             fits = False
         if not fits:
-            raise OptionError(f"{name}: the state is of other parameters or another optimizer, or incomplete")
+            raise OptionError(
+                f"{name}.load_state_dict: the state is of other parameters or another optimizer, or incomplete"
+            )
         self._numbers[:-1] = self._checked_hyper(hyper)
         self.steps = steps
-        for arrays, saved in zip(self._state, state["state"], strict=True):
-            for slot, array in zip(self.slots, arrays, strict=True):
-                array[...] = saved[slot]
+        for mine, saved in zip(self._state, arrays, strict=True):
+            for slot, array in zip(self.slots, mine, strict=True):
+                array[...] = saved[slot].reshape(-1)
 
     def __repr__(self):
         numbers = ", ".join(f"{h}={v:g}" for h, v in zip(self.hyper, self._numbers[:-1], strict=True))
@@ -156,3 +166,13 @@ class Optimizer:
 def _real(p):
     """The dtype of a parameter's optimizer state."""
     return p.dtype if p.dtype != object else np.float64
+
+
+def _number_property(i, name, number):
+    def read(self):
+        return float(self._numbers[i])
+
+    def write(self, value):
+        self._numbers[i] = number.checked(type(self).__name__, name, value)
+
+    return property(read, write, doc=f"{name}; may be changed at any time.")

@@ -8,6 +8,7 @@ from .._tape import no_grad
 from .._tensor import plain
 from ..data import checked
 from ..data.batches import batches, checked_rows
+from ..errors import OptionError
 from .arguments import checked_loss, checked_model, checked_size, number_dtype
 from .metrics import named_metrics, score
 
@@ -51,6 +52,10 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024):
     X, y = checked(data, number_dtype(checked_model("evaluate", model)), "evaluate")
     loss = None if loss is None else checked_loss("evaluate", loss)
     size = checked_size("evaluate", batch_size, len(X))
+    if loss is None and not metrics:
+        raise OptionError(
+            'evaluate: nothing to evaluate; pass loss=nn.CrossEntropyLoss(), say, or metrics=["accuracy"]'
+        )
     metrics = named_metrics(metrics)
     outputs, total = [], 0.0
     with evaluating(model):

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from .. import kernels
+from .._random import generator
 from .._tensor import plain
 from ..data import batches, checked
 from ..errors import OptionError, ShapeError
@@ -69,9 +70,9 @@ def fit(
         raise OptionError("fit: compile=True is not available: every step runs eagerly; pass compile=False")
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
-    rng = np.random.default_rng(seed) if shuffle else None
+    rng = generator("fit", seed) if shuffle else None
     order = batches(len(X), size, rng)
-    run = _Run(model, checked_loss("fit", loss), optimizer, metrics, History(model.engine))
+    run = _Run(model, checked_loss("fit", loss), optimizer, metrics, y)
     history, start = run.history, time.perf_counter()
     model.train()
     with Interrupt() as interrupt, Progress(epochs, progress) as bar:
@@ -83,7 +84,9 @@ def fit(
             if scores:
                 history.append(**scores)
                 bar.step(scores)
-            asked = [callback(history) for callback in callbacks]  # True asks to stop; other results mean nothing
+            asked = (
+                [callback(history) for callback in callbacks] if scores else []
+            )  # True asks to stop; other results mean nothing
             if interrupt.requested:
                 history.stopped = history.stopped or "interrupted by Ctrl-C"
             elif any(isinstance(a, bool | np.bool_) and a for a in asked):
@@ -99,8 +102,9 @@ def fit(
 class _Run:
     """One training: what every step needs."""
 
-    def __init__(self, model, loss, optimizer, metrics, history):
-        self.model, self.loss, self.optimizer, self.metrics, self.history = model, loss, optimizer, metrics, history
+    def __init__(self, model, loss, optimizer, metrics, targets):
+        self.model, self.loss, self.optimizer, self.metrics, self.targets = model, loss, optimizer, metrics, targets
+        self.history = History(model.engine)
 
     def epoch(self, X, y, order, interrupt):
         """One pass over the batches; the epoch's mean loss and metrics, or {} if it ended before its first step."""
@@ -124,6 +128,8 @@ class _Run:
 
     def step(self, output, target):
         """Loss, backward and update for one batch; the loss as a number. Where numbers are not finite nothing is updated."""
+        if not self.history.steps:
+            self.check_all_targets(output)
         loss = self.loss(output, target)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
@@ -147,6 +153,11 @@ class _Run:
             stacklevel=4,
         )
         return value
+
+    def check_all_targets(self, output):
+        """Let the loss look at all targets before the first update: a wrong label is named by its row in the data."""
+        if hasattr(self.loss, "check_targets") and np.ndim(plain(output)) == 2:
+            self.loss.check_targets(plain(output), self.targets)
 
     @staticmethod
     def _refuse(loss):

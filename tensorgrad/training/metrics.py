@@ -45,7 +45,10 @@ def named_metrics(metrics):
 
 def score(name, metric, outputs, targets):
     """One metric as a number."""
-    value = plain(metric(outputs, targets))
+    value = metric(outputs, targets)
+    if value is None:
+        raise OptionError(f"metrics: {name!r} must return a number, got None; did it forget its return?")
+    value = plain(value)
     if np.size(value) != 1:
         raise OptionError(f"metrics: {name!r} must return a number, got an array of shape {np.shape(value)}")
     return float(value)

@@ -1,5 +1,6 @@
 """The progress bar of fit."""
 
+import sys
 import time
 from typing import Any
 
@@ -10,7 +11,11 @@ class Progress:
     """A bar over the epochs with the latest scores, on standard error."""
 
     def __init__(self, epochs, on):
-        self.bar: Any = tqdm(total=epochs, desc="training", unit="epoch", dynamic_ncols=True) if on else None
+        self.bar: Any = (
+            tqdm(total=epochs, desc="training", unit="epoch", dynamic_ncols=True)
+            if on and sys.stderr is not None
+            else None
+        )
         self.done, self.shown, self.scores = 0, time.perf_counter(), {}
 
     def step(self, scores):

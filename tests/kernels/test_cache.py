@@ -12,7 +12,7 @@ import pytest
 
 import tensorgrad
 
-SAYS = "tensorgrad: compiling kernels for this machine, some seconds, once"
+SAYS = "tensorgrad: compiling kernels on their first use, some seconds"
 KEPT_IN_MEMORY = f"{SAYS} (no folder can be written: kept in memory)"
 # Two kernels that compile quickly; and one that is made of helpers in another file.
 CODE = """

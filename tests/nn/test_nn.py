@@ -116,7 +116,7 @@ def test_sequential_add_length_index_and_repr():
             "call the class: ReLU(...)",
         ),
         (3, "Sequential: expected a layer (nn.Module), got 3"),
-        ([], "Sequential: expected a layer (nn.Module), got []"),
+        ([], "Sequential: expected a layer (nn.Module), got []; give the layers one by one: Sequential(*layers)"),
     ],
 )
 def test_sequential_takes_layers_only(layer, text):

@@ -193,7 +193,10 @@ P = tg.Parameter(np.ones(2))
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ([], "{0}: the list of parameters is empty; a model without weights has nothing to train"),
+        (
+            [],
+            "{0}: the list of parameters is empty; there is nothing to train. Weights of your own must be tg.Parameter",
+        ),
         (nn.ReLU().parameters(), "{0}: the list of parameters is empty"),
         (P, "{0}: expected a list of parameters, such as model.parameters(), got Parameter"),
         (nn.Dense(2, 3), "{0}: expected a list of parameters, such as model.parameters(), got Dense(2, 3)"),
