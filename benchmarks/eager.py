@@ -7,6 +7,7 @@ Ours is `tg.fit(compile=False)`, which keeps the loss of every step. The variabl
 """
 
 import argparse
+import importlib.util
 import itertools
 import json
 import os
@@ -106,6 +107,10 @@ def main():
     if args.side:
         print(json.dumps(ours() if args.side == "ours" else pytorch()))
         return
+    if importlib.util.find_spec("torch") is None:
+        sys.exit(
+            'benchmarks/eager.py compares with PyTorch, which is not installed: pip install "microgrid-tensorgrad[oracle]"'
+        )
     pairs = [(run("ours"), run("pytorch")) for _ in range(args.rounds)]
     for mine, theirs in pairs:
         assert abs(mine["loss"] - theirs["loss"]) < 1e-3, (mine, theirs)

@@ -5,6 +5,7 @@ an empty kernel cache. The variables that hold OpenBLAS to old kernels are remov
 """
 
 import argparse
+import importlib.util
 import os
 import statistics
 import subprocess
@@ -32,6 +33,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="pairs of runs (default 5)")
     args = parser.parse_args()
+    if importlib.util.find_spec("torch") is None:
+        sys.exit(
+            'benchmarks/process.py needs PyTorch, which is not installed: pip install "microgrid-tensorgrad[oracle]"'
+        )
     with tempfile.TemporaryDirectory() as folder:
         ours = [HERE.parent / "examples" / "spiral.py", "--quiet", "--picture", f"{folder}/ours.png"]
         theirs = [HERE / "torch_spiral.py", f"{folder}/theirs.png"]

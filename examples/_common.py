@@ -38,13 +38,15 @@ def arguments(description, tensor, scalar, needs):
     add("dtype", text, choices=["float32", "float64"], default="float32")
     text = "decimal digits of the check at the end: with 50, say, it shows true errors (default: Python's floats)"
     add("digits", text, type=number_type(int, 17), metavar="N")
-    text = f"where to save the picture: a .png, .svg or .pdf (default: pictures/{name}.png)"
-    add("picture", text, type=picture_path, default=f"pictures/{name}.png", metavar="PATH")
+    text = f"where to save the picture: a .png, .svg or .pdf (default: pictures/{name}.png, or {name}-scalar.png)"
+    add("picture", text, type=picture_path, metavar="PATH")
     add("quiet", "show no progress bar", "--no-progress", action="store_true")
     args = parser.parse_args()
     for option, number in (tensor if args.engine == "tensor" else scalar).items():
         if getattr(args, option) is None:
             setattr(args, option, number)
+    if args.picture is None:
+        args.picture = Path(f"pictures/{name}{'-scalar' if args.engine == 'scalar' else ''}.png")
     for package in [*needs, "matplotlib", *(["mpmath"] if args.digits else [])]:
         need(package, "examples", f"examples/{name}.py")
     return args

@@ -25,6 +25,8 @@ def main():
     from sklearn.model_selection import train_test_split
 
     X, y = load_digits(return_X_y=True)
+    if not 100 <= args.rows <= len(X):
+        raise tg.errors.OptionError(f"--rows: there are {len(X)} images, take 100 or more of them, got {args.rows}")
     X, y = X[: args.rows] / 16, y[: args.rows]
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=args.seed)
 
@@ -59,7 +61,8 @@ def main():
     outputs = tg.predict(model, X_test)
     mistakes = int(np.sum(outputs.argmax(axis=1) != y_test))
     print(f"{len(X)} images, {len(history.steps)} steps in {history.seconds:.2f} s on the {args.engine} engine")
-    print(f"train accuracy {tg.evaluate(model, (X, y), metrics=['accuracy'])['accuracy']:.4f}")
+    accuracy = tg.evaluate(model, (X, y), metrics=["accuracy"])["accuracy"]
+    print(f"train accuracy {accuracy:.4f}" + (f" ({history.stopped})" if history.stopped else ""))
     print(f"test accuracy {tg.accuracy(outputs, y_test):.4f} ({mistakes} mistakes in {len(y_test)} images)")
 
     # Look at it.

@@ -57,7 +57,7 @@ def main():
     )
     accuracy = tg.evaluate(model, (X, y), metrics=["accuracy"])["accuracy"]
     print(f"{len(X)} points, {len(history.steps)} steps in {history.seconds:.2f} s on the {args.engine} engine")
-    print(f"train accuracy {accuracy:.4f}")
+    print(f"train accuracy {accuracy:.4f}" + (f" ({history.stopped})" if history.stopped else ""))
 
     # Look at it.
     figure = show.new_figure(11.4, 5.9)

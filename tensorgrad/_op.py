@@ -178,7 +178,8 @@ class Op:
         inputs = beside_grids(inputs, self.for_each(self.casts, inputs))
         if self.check is not None:
             self.check(*(np.asarray(x) for x in inputs), **options)
-        y = lift(self.twin(*inputs, **options))
+        with np.errstate(all="ignore"):  # infinities and NaN are results
+            y = lift(self.twin(*inputs, **options))
         return y[()] if isinstance(y, np.ndarray) and not y.ndim else y
 
     # ---- backward -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Optimizer: what SGD, Adam and your own share. An optimizer sees parameters only as `.data` and `.grad`."""
+"""Optimizer: what SGD, Adam and your own share. An optimizer sees a parameter as flat numbers (`take`, `put`) and `.grad`."""
 
 import math
 from collections.abc import Iterable

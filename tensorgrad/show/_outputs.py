@@ -6,24 +6,18 @@ from ..errors import DataError, LabelError, ShapeError
 
 
 def probabilities(outputs, owner):
-    """Class probabilities from outputs: (n, classes) -> (n, classes), and one logit, (n,) or (n, 1) -> (n, 2).
+    """Class probabilities from outputs: (n, classes) -> (n, classes), of at least two classes.
 
     Rows that are probabilities already stay as they are; all else is taken as logits.
     """
     outputs = np.asarray(outputs, dtype=np.float64)
-    if outputs.ndim == 1:
-        outputs = outputs[:, None]
-    if outputs.ndim != 2 or outputs.shape[1] == 0:
+    if outputs.ndim != 2 or outputs.shape[1] < 2:
         raise ShapeError(
-            f"{owner}: expected outputs of shape (n, classes), or (n, 1) for two classes, got {outputs.shape}"
+            f"{owner}: expected outputs of shape (n, classes), one for each of at least two classes, got {outputs.shape}"
         )
     if not np.isfinite(outputs).all():
         row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
         raise DataError(f"{owner}: the model's outputs for row {row} are {outputs[row]}; they must be finite numbers")
-    if outputs.shape[1] == 1:
-        inside = ((outputs >= 0) & (outputs <= 1)).all()  # a sigmoid's outputs; logits of one sign are rare
-        p = outputs if inside else 0.5 * (1 + np.tanh(outputs / 2))
-        return np.hstack([1 - p, p])
     if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
         return outputs
     e = np.exp(outputs - outputs.max(axis=1, keepdims=True))

@@ -18,7 +18,8 @@ def plot_decision_regions(model, X, y, axes=None, resolution=256):
     X is (n, 2); y is int (n,) or one-hot (n, classes). At each of resolution x resolution places the classes' colours
     are blended by the probabilities that the model gives them, so that a sharp border is a sure one. A point that the
     model gets wrong has a black ring. A model on the scalar engine is drawn through its copy on the tensor
-    engine. Raises ShapeError for X that is not (n, 2), LabelError for labels outside the model's classes, DataError for
+    engine. Raises ShapeError for X that is not (n, 2) and a model
+    with a single output, LabelError for labels outside the model's classes, DataError for
     NaN and no points.
 
     >>> import tensorgrad as tg

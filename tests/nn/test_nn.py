@@ -371,3 +371,21 @@ def test_activations(layer, f):
     x = np.linspace(-3, 3, 12).reshape(3, 4)
     np.testing.assert_allclose(layer(x), f(x), rtol=1e-14)
     np.testing.assert_allclose(layer(tg.tensor(x)).numpy(), f(x), rtol=1e-14)
+
+
+def test_a_model_with_a_reference_to_its_parent_is_walked_once():
+    model = mlp()
+    model.layers[0].parent = model
+    assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+@pytest.mark.parametrize(("module", "name"), [(nn, "Linear"), (tg.optim, "AdamWW")])
+def test_a_name_that_does_not_exist_says_what_there_is(module, name):
+    with pytest.raises(AttributeError, match=f"has no '{name}'; it has "):
+        getattr(module, name)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5])
+def test_seeds(seed):
+    with pytest.raises(OptionError, match="^Dense: a seed is a whole number of at least 0, a numpy Generator, or None"):
+        nn.Dense(2, 3, rng=seed)

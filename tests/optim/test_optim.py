@@ -238,3 +238,33 @@ def test_options_out_of_range(cls, options, text):
     with pytest.raises(OptionError) as error:
         cls(parameters(), **options)
     assert str(error.value) == text
+
+
+def test_numbers_are_read_and_set_by_name():
+    adam = optim.Adam(parameters(), betas=(0.5, 0.75))
+    adam.beta1, adam.weight_decay = 0.25, 0.5
+    assert (adam.beta1, adam.beta2, adam.weight_decay) == (0.25, 0.75, 0.5)
+    assert adam.state_dict()["hyper"]["beta1"] == 0.25
+    with pytest.raises(OptionError, match=r"^Adam: betas\[0\] must be a number of at least 0 and below 1, got 1"):
+        adam.beta1 = 1
+
+
+@pytest.mark.parametrize(("option", "value"), [("lr", 1e39), ("eps", 1e-46), ("lr", np.complex128(0.1))])
+def test_numbers_that_a_float32_model_cannot_compute_with(option, value):
+    with pytest.raises(OptionError, match=f"^Adam: {option} must be a number"):
+        optim.Adam(parameters(), **{option: value})
+
+
+def test_a_gradient_of_the_wrong_size_is_refused():
+    p = tg.Parameter(np.ones(10, "float32"))
+    p.value.grad = np.ones(3, "float32")
+    with pytest.raises(GradientError, match=r"^SGD\.step: a gradient has 3 numbers, its parameter 10$"):
+        optim.SGD([p], lr=1.0).step()
+
+
+def test_the_first_step_of_adam_is_exact_in_float32():
+    p, g = tg.Parameter(np.zeros(50, "float32")), np.linspace(-2, 2, 50).astype("float32")
+    p.grad = g
+    optim.Adam([p], lr=0.1).step()
+    exact = -0.1 * np.sign(g)  # m / sqrt(v) of one gradient is its sign
+    assert np.abs(p.data - exact).max() <= 4 * np.spacing(np.float32(0.1))

@@ -558,3 +558,28 @@ def test_accuracy(target):
             tg.accuracy(outputs, np.array(target))
     else:
         assert tg.accuracy(outputs, np.array(target)) == 0.5
+
+
+def test_a_wrong_label_is_named_by_its_row_before_anything_is_trained():
+    model, sgd = setup()
+    before, labels = bits(model), np.arange(10) % 3
+    labels[7] = 3
+    with pytest.raises(LabelError, match="label 3 at row 7 is outside the 3 classes"):
+        fit((X, labels), model=model, optimizer=sgd, batch_size=2)
+    assert bits(model) == before
+
+
+def test_callbacks_see_a_history_with_an_epoch():
+    with pytest.warns(RuntimeWarning, match="the loss became nan"):
+        _, history = fit(loss=lambda o, t: (o * np.nan).sum(), callbacks=[lambda h: h.loss[-1] < 1])
+    assert len(history) == 0
+
+
+def test_nothing_to_evaluate():
+    with pytest.raises(OptionError, match="^evaluate: nothing to evaluate; pass loss="):
+        tg.evaluate(setup()[0], (X, LABELS))
+
+
+def test_progress_without_a_standard_error(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert len(fit(progress=True)[1]) == 2

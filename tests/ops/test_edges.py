@@ -1,0 +1,109 @@
+"""What records do not say by themselves: buffers that change, layouts, subnormals, NaN, empties, and bad neighbours."""
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad import ops
+from tensorgrad.errors import DTypeError, ShapeError
+
+
+@pytest.mark.parametrize("make", [lambda: np.array([0, 1]), lambda: [0, 1], lambda: tg.tensor([0, 1])])
+def test_an_index_that_is_filled_anew_does_not_change_the_gradient(make):
+    x, i = tg.tensor(np.arange(4.0), requires_grad=True), make()
+    y = (x[i] * 1).sum()
+    i[:] = [2, 3]
+    y.backward()
+    assert x.grad.tolist() == [1, 1, 0, 0]
+
+
+def test_a_memory_view_that_is_filled_anew_does_not_change_the_gradient():
+    x, buffer = tg.tensor(np.ones(2), requires_grad=True), np.array([2.0, 3.0])
+    y = (x * memoryview(buffer)).sum()
+    buffer[:] = 100
+    y.backward()
+    assert x.grad.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dividing_by_one_subnormal_number(dtype):
+    tiny = np.finfo(dtype).smallest_subnormal * 3
+    assert ops.divide(np.array([0, tiny], dtype), np.asarray(tiny)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_number_divided_by_itself_is_one(dtype):
+    for v in range(1, 300):
+        assert ops.divide(np.full(5, v, dtype), np.asarray(v, dtype))[0] == 1
+
+
+@pytest.mark.parametrize("name", ["relu_backward", "tanh_backward", "sigmoid_backward"])
+def test_backward_ops_do_not_read_past_the_end(name):
+    with pytest.raises(ShapeError, match=rf"^{name}: the inputs must have one shape, got \(1,\) and \(6,\)$"):
+        ops.find(name)(np.ones(1), np.ones(6))
+
+
+def test_the_largest_of_nan_has_the_gradient():
+    x = tg.tensor([1.0, np.nan, 2.0], requires_grad=True)
+    x.max().backward()
+    assert x.grad.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "shapes", [((2, 0, 3), (2, 3, 4)), ((2, 2, 0), (2, 0, 3)), ((2, 2, 3), (2, 3, 0)), ((0, 2, 3), (3, 1))]
+)
+def test_products_of_empty_matrices(shapes):
+    a, b = (np.ones(s) for s in shapes)
+    np.testing.assert_array_equal(ops.matmul(a, b), a @ b)
+
+
+@pytest.mark.parametrize("order", ["F", "strided", "read-only"])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "softmax"])
+def test_any_layout(name, order):
+    x = np.arange(20.0).reshape(4, 5) / 7
+    given = {"F": np.asfortranarray(x), "strided": np.repeat(x, 2, axis=0)[::2], "read-only": x.copy()}[order]
+    given.flags.writeable = order != "read-only"
+    np.testing.assert_array_equal(ops.find(name)(given, axis=0), ops.find(name)(x, axis=0))
+
+
+def test_big_endian_labels():
+    logits = np.zeros((2, 3), "float32")
+    assert ops.softmax_cross_entropy(logits, np.array([0, 2], ">i4")) == ops.softmax_cross_entropy(
+        logits, np.array([0, 2])
+    )
+
+
+@pytest.mark.parametrize("use", [tg.tensor, lambda m: ops.sum(m), lambda m: tg.tensor([1.0, 2.0]) * m])
+def test_masked_arrays_are_refused(use):
+    with pytest.raises(DTypeError, match="a masked array would lose its mask; fill it first"):
+        use(np.ma.array([1.0, 2.0], mask=[0, 1]))
+
+
+def test_nan_stays_nan_in_a_dense_layer_on_both_engines():
+    from microgrid import grid
+
+    x, w, b = np.array([[np.nan, 1.0]]), np.ones((2, 1)), np.zeros(1)
+    assert np.isnan(ops.dense(x, w, b, activation="relu")).all()
+    assert np.isnan(ops.dense(x, grid(w), grid(b), activation="relu")[0, 0].data)
+
+
+def test_the_array_of_a_tensor_cannot_be_changed():
+    w = tg.Parameter(np.ones(2, "float32"))
+    for array in (np.asarray(tg.tensor([1.0]) * 2), np.asarray(w)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 5
+
+
+def test_an_option_by_position_and_by_name():
+    with pytest.raises(TypeError, match="^sum got option 'axis' twice, by position and by name$"):
+        ops.sum(np.ones(3), 0, axis=0)
+
+
+def test_numpys_further_positions_are_no_options_of_ours():
+    t = tg.tensor([[1.0, 2.0]], requires_grad=True)
+    with pytest.raises(TypeError, match=r"^np.sum with 3 positional arguments= has no gradient here"):
+        np.sum(t, 0, np.float32)
+
+
+def test_numbers_in_a_format():
+    assert f"{tg.tensor(0.123456):.3f}" == "0.123"
