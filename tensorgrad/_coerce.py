@@ -30,6 +30,9 @@ def shares(array, x):
     return not isinstance(x, int | float | list | tuple | np.generic)
 
 
+CHANGING = (tuple, list, np.ndarray, Tensor)  # the types of options that may hold something that changes
+
+
 def frozen(option):
     """An option as it is now: copies of arrays, lists and Tensors that an index is made of."""
     if isinstance(option, tuple):

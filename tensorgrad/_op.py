@@ -24,7 +24,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from . import _tape
-from ._coerce import as_arrays, beside_grids, frozen, is_grid, shares
+from ._coerce import CHANGING, as_arrays, beside_grids, frozen, is_grid, shares
 from ._parameter import Parameter
 from ._registry import BY_NUMPY, OPS
 from ._samples import Bad, Sample, Tolerance, elementwise
@@ -133,7 +133,9 @@ class Op:
             for i, (x, a) in enumerate(zip(inputs, arrays)):  # noqa: B905
                 if type(x) is not Tensor:
                     inputs[i] = a.copy() if i in reads and shares(a, x) else a
-        options = {k: frozen(v) for k, v in options.items()} if options else options
+        for name, option in options.items():
+            if type(option) in CHANGING:
+                options[name] = frozen(option)
         node = Node(self, inputs, options, saved, needs)
         if trace is not None:
             trace.recorded(node)

@@ -64,11 +64,13 @@ def dense_relu(x, w, b, out):
 
 
 # ---- the backward of a dense layer: g is turned into the gradients of w, b and x in one call ---------------------------
+_BLOCK = 64  # rows of g that are masked, summed and multiplied while they are in the nearest cache
+
+
 @jit
-def _mask_and_sum(g, y, masked, db):
-    """The gradient before a ReLU, and its sum over the rows, in one pass."""
+def _mask(g, y, masked, db):
+    """The gradient before a ReLU, and its sum over the rows added to db, in one pass."""
     zero = g.dtype.type(0)
-    db[:] = 0
     for i in range(g.shape[0]):
         for j in range(g.shape[1]):
             v = g[i, j] if y[i, j] > zero else zero
@@ -78,64 +80,88 @@ def _mask_and_sum(g, y, masked, db):
 
 @jit
 def _sum(g, db):
-    db[:] = 0
+    """The sum over the rows, added to db."""
     for i in range(g.shape[0]):
         for j in range(g.shape[1]):
             db[j] += g[i, j]
 
 
 @jit
-def _backward_w(x, g, dw):
-    """x.T @ g."""
-    (m, k), n = x.shape, g.shape[1]
-    if fits(k, m, n):  # the tile reads x down its columns, in blocks of rows that stay in the nearest cache
-        zero, size = dw.dtype.type(0), dw.itemsize
-        for i in range(0, m, 128):
-            X, G, rows = x.ctypes.data + size * i * k, g.ctypes.data + size * i * n, min(128, m - i)
-            product(zero, size, k, rows, n, X, 1, k, G, n, dw.ctypes.data, n, 0, ADD if i else ZERO, 0)
-    else:
-        np.dot(x.T, g, dw)
+def _turned(w):
+    """w.T as an array of its own, in blocks, so that both sides stay in the nearest cache."""
+    k, n = w.shape
+    turned = np.empty((n, k), w.dtype)
+    for i0 in range(0, k, 16):
+        for j0 in range(0, n, 16):
+            for i in range(i0, min(i0 + 16, k)):
+                for j in range(j0, min(j0 + 16, n)):
+                    turned[j, i] = w[i, j]
+    return turned
 
 
 @jit
-def _backward_x(w, g, dx):
-    """g @ w.T."""
-    (m, n), k = g.shape, w.shape[0]
-    if m >= 8 and fits(m, n, k):  # enough rows to pay for turning w around
-        transposed = np.empty((n, k), w.dtype)
-        for i0 in range(0, k, 16):  # in blocks, so that both sides stay in the nearest cache
-            for j0 in range(0, n, 16):
-                for i in range(i0, min(i0 + 16, k)):
-                    for j in range(j0, min(j0 + 16, n)):
-                        transposed[j, i] = w[i, j]
-        _plain(g, transposed, dx)
-    else:
+def _backward_large(g, x, w, dw, dx, want_dx):
+    np.dot(x.T, g, dw)
+    if want_dx:
         np.dot(g, w.T, dx)
+
+
+@jit
+def _backward_small(g, y, x, w, dw, db, dx, relu, want_dx):
+    (m, k), n = x.shape, g.shape[1]
+    zero, size = dw.dtype.type(0), dw.itemsize
+    masked = np.empty((_BLOCK if relu else 0, n), g.dtype)
+    turned = _turned(w) if want_dx else w
+    G = masked.ctypes.data
+    for i in range(0, m, _BLOCK):
+        rows = min(_BLOCK, m - i)
+        if relu:
+            _mask(g[i : i + rows], y[i : i + rows], masked, db)
+        else:
+            _sum(g[i : i + rows], db)
+            G = g.ctypes.data + size * i * n
+        X = x.ctypes.data + size * i * k
+        product(
+            zero, size, k, rows, n, X, 1, k, G, n, dw.ctypes.data, n, 0, ADD if i else ZERO, 0
+        )  # x down its columns
+        if want_dx:
+            out = dx.ctypes.data + size * i * k
+            product(zero, size, rows, n, k, G, n, 1, turned.ctypes.data, k, out, k, 0, ZERO, 0)
+
+
+@jit
+def _backward(g, y, x, w, dw, db, dx, relu, want_dx):
+    """dw = x.T @ g, db = g.sum(0) and, if wanted, dx = g @ w.T, with g first masked by y > 0 if relu."""
+    (m, k), n = x.shape, g.shape[1]
+    db[:] = 0
+    if fits(m, k, n) and (m >= 8 or not want_dx):  # with few rows, turning w around does not pay
+        _backward_small(g, y, x, w, dw, db, dx, relu, want_dx)
+    elif relu:
+        masked = np.empty_like(g)
+        _mask(g, y, masked, db)
+        _backward_large(masked, x, w, dw, dx, want_dx)
+    else:
+        _sum(g, db)
+        _backward_large(g, x, w, dw, dx, want_dx)
 
 
 @kernel("g[m,n] x[m,k] w[k,n] dw[k,n] db[n] dx[m,k]")
 def dense_backward(g, x, w, dw, db, dx):
-    _sum(g, db)
-    _backward_w(x, g, dw)
-    _backward_x(w, g, dx)
+    _backward(g, g, x, w, dw, db, dx, False, True)
 
 
-@kernel("g[m,n] y[m,n] x[m,k] w[k,n] masked[m,n] dw[k,n] db[n] dx[m,k]")
-def dense_relu_backward(g, y, x, w, masked, dw, db, dx):
-    _mask_and_sum(g, y, masked, db)
-    _backward_w(x, masked, dw)
-    _backward_x(w, masked, dx)
+@kernel("g[m,n] y[m,n] x[m,k] w[k,n] dw[k,n] db[n] dx[m,k]")
+def dense_relu_backward(g, y, x, w, dw, db, dx):
+    _backward(g, y, x, w, dw, db, dx, True, True)
 
 
 @kernel("g[m,n] x[m,k] dw[k,n] db[n]")
 def dense_backward_first(g, x, dw, db):
     """Of a first layer, whose input needs no gradient."""
-    _sum(g, db)
-    _backward_w(x, g, dw)
+    _backward(g, g, x, dw, dw, db, dw, False, False)
 
 
-@kernel("g[m,n] y[m,n] x[m,k] masked[m,n] dw[k,n] db[n]")
-def dense_relu_backward_first(g, y, x, masked, dw, db):
+@kernel("g[m,n] y[m,n] x[m,k] dw[k,n] db[n]")
+def dense_relu_backward_first(g, y, x, dw, db):
     """Of a first layer, whose input needs no gradient."""
-    _mask_and_sum(g, y, masked, db)
-    _backward_w(x, masked, dw)
+    _backward(g, y, x, dw, dw, db, dw, True, False)

@@ -123,18 +123,17 @@ def _dense_backward(needs, g, y, x, w, b, activation=None):
         g = g if activation is None else np.where(_rows(y, n) > 0, g, 0)
         return np.zeros(x.shape, dtype=real), np.zeros((k, n), dtype=real), g.sum(0)
     dw, db = np.empty((k, n), real), np.empty(n, real)
-    if activation == "relu":
-        y, masked = y.reshape(g.shape), np.empty(g.shape, real)
-        if not needs[0]:
-            kernels.dense_relu_backward_first(g, y, rows, masked, dw, db)
-            return None, dw, db
-        dx = np.empty(rows.shape, real)
-        kernels.dense_relu_backward(g, y, rows, w, masked, dw, db, dx)
-    else:
-        if not needs[0]:
+    relu = activation == "relu"
+    if not needs[0]:
+        if relu:
+            kernels.dense_relu_backward_first(g, y.reshape(g.shape), rows, dw, db)
+        else:
             kernels.dense_backward_first(g, rows, dw, db)
-            return None, dw, db
-        dx = np.empty(rows.shape, real)
+        return None, dw, db
+    dx = np.empty(rows.shape, real)
+    if relu:
+        kernels.dense_relu_backward(g, y.reshape(g.shape), rows, w, dw, db, dx)
+    else:
         kernels.dense_backward(g, rows, w, dw, db, dx)
     return dx.reshape(x.shape), dw, db
 

@@ -111,40 +111,40 @@ class _Run:
         totals, rows_done = dict.fromkeys(("loss", *self.metrics), 0.0), 0
         for rows in order:
             target = y[rows]
-            output = self.model(X[rows])
-            value = self.step(output, target)
+            value, numbers = self.step(X[rows], target)
             if self.history.stopped:
                 break
             count = len(target)
             rows_done += count
             totals["loss"] += value * count
-            if self.metrics:
-                numbers = plain(output)
-                for name, metric in self.metrics.items():
-                    totals[name] += score(name, metric, numbers, target) * count
+            for name, metric in self.metrics.items():
+                totals[name] += score(name, metric, numbers, target) * count
             if interrupt.requested:
                 break
         return {k: v / rows_done for k, v in totals.items()} if rows_done else {}
 
-    def step(self, output, target):
-        """Loss, backward and update for one batch; the loss as a number. Where numbers are not finite nothing is updated."""
+    def step(self, x, target):
+        """Forward, backward and update for one batch: the loss as a number, and the outputs if a metric wants them.
+
+        Where numbers are not finite nothing is updated, and `history.stopped` says why.
+        """
+        self.optimizer.zero_grad()  # first, so that the forward finds that memory free and still in the cache
+        output = self.model(x)
         if not self.history.steps:
             self.check_all_targets(output)
         loss = self.loss(output, target)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
         value = float(loss.item())
-        self.optimizer.zero_grad()
+        what = f"the loss became {value}"
         if math.isfinite(value):
             loss.backward()
             grads = self.optimizer.gradients()
             if all_finite(grads):
                 self.optimizer.apply(grads)
                 self.history.steps.append(value)
-                return value
-            value, what = math.nan, "a gradient was not finite"
-        else:
-            what = f"the loss became {value}"
+                return value, plain(output) if self.metrics else None
+            what = "a gradient was not finite"
         self.history.stopped = f"{what} at step {len(self.history.steps)}"
         warnings.warn(
             f"fit: {self.history.stopped}; the model is as it was before that step. "
@@ -152,7 +152,7 @@ class _Run:
             RuntimeWarning,
             stacklevel=4,
         )
-        return value
+        return math.nan, None
 
     def check_all_targets(self, output):
         """Let the loss look at all targets before the first update: a wrong label is named by its row in the data."""
