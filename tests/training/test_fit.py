@@ -18,14 +18,14 @@ X = np.sin(np.arange(20.0)).reshape(10, 2)
 LABELS = np.arange(10) % 3
 
 
-def setup(lr=0.05, dtype="float32"):
+def make(lr=0.05, dtype="float32"):
     model = nn.Sequential(nn.Dense(2, 4), nn.ReLU(), nn.Dense(4, 3), rng=0).astype(dtype)
     return model, optim.SGD(model.parameters(), lr=lr)
 
 
 def fit(data=(X, LABELS), model=None, **options):
     """(model, history) of a short training, with any option replaced."""
-    fresh, sgd = setup(options.pop("lr", 0.05))
+    fresh, sgd = make(options.pop("lr", 0.05))
     model = fresh if model is None else model
     defaults = {"loss": nn.CrossEntropyLoss(), "optimizer": sgd, "epochs": 2, "batch_size": 4, "progress": False}
     return model, tg.fit(model, data, **(defaults | options))
@@ -108,7 +108,7 @@ def test_global_random_state_is_not_touched():
 def test_no_epochs():
     model, history = fit(epochs=0, callbacks=[lambda h: 1 / 0])
     assert (history.loss, history.steps, history.stopped) == ([], [], "")
-    assert bits(model) == bits(setup()[0])
+    assert bits(model) == bits(make()[0])
     assert repr(history) == "<History of 0 epochs: nothing yet>"
 
 
@@ -284,11 +284,11 @@ OTHER = nn.Dense(2, 3, rng=0)
     ids=lambda o: str(next(iter(o.items())))[:40] if isinstance(o, dict) else "",
 )
 def test_option_errors(options, text):
-    model, sgd = setup()
+    model, sgd = make()
     with pytest.raises(OptionError) as error:
         fit(**({"model": model, "optimizer": sgd} | options))
     assert str(error.value).startswith(text)
-    assert bits(model) == bits(setup()[0])
+    assert bits(model) == bits(make()[0])
 
 
 @pytest.mark.parametrize(
@@ -311,11 +311,11 @@ def test_option_errors(options, text):
     ids=["not scalar", "detached", "label", "columns", "mse"],
 )
 def test_errors_of_the_first_step_change_nothing(options, error, text):
-    model, sgd = setup()
+    model, sgd = make()
     with pytest.raises(error) as caught:
         fit(model=model, optimizer=sgd, **options)
     assert str(caught.value).startswith(text)
-    assert bits(model) == bits(setup()[0])
+    assert bits(model) == bits(make()[0])
 
 
 # ---- diverging -------------------------------------------------------------------------------------------------------
@@ -360,7 +360,7 @@ def test_ctrl_c_in_a_callback_ends_before_the_next_step(epochs):
 
 @pytest.mark.usefixtures("default_handler")
 def test_ctrl_c_in_a_step_finishes_that_step():
-    model, sgd = setup()
+    model, sgd = make()
     loss, calls = nn.CrossEntropyLoss(), []
 
     def pressed(o, t):
@@ -383,14 +383,14 @@ def test_ctrl_c_in_a_step_finishes_that_step():
 
 @pytest.mark.usefixtures("default_handler")
 def test_ctrl_c_at_any_time_leaves_a_consistent_model():
-    model, sgd = setup()
+    model, sgd = make()
     timer = threading.Timer(0.2, press_ctrl_c)
     timer.start()
     _, history = fit(model=model, optimizer=sgd, epochs=10**6, validation=(X, LABELS))
     assert history.stopped == "interrupted by Ctrl-C"
     assert len(history.steps) == sgd.steps > 0
     assert all(np.isfinite(p.data).all() for p in model.parameters())
-    again, optimizer = setup()
+    again, optimizer = make()
     fit(model=again, optimizer=optimizer, epochs=10**6, loss=stop_after(sgd.steps, nn.CrossEntropyLoss()))
     assert bits(again) == bits(model)
 
@@ -474,7 +474,7 @@ def test_progress_is_on_stderr_or_nowhere(progress, capfd):
 # ---- predict and evaluate --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("batch_size", [None, 1, 3, 1024])
 def test_predict_in_batches(batch_size):
-    model, _ = setup()
+    model, _ = make()
     outputs = tg.predict(model, X, batch_size=batch_size)
     np.testing.assert_allclose(outputs, model(X).numpy(), rtol=1e-5, atol=1e-7)
     assert type(outputs) is np.ndarray
@@ -498,7 +498,7 @@ class Probe(nn.Module):
 )
 def test_inference_leaves_the_model_as_it_was(call):
     probe = Probe()
-    model = setup()[0].add(probe).eval()
+    model = make()[0].add(probe).eval()
     model[2].train()
     flags = [m.training for _, m in model.named_modules()]
     call(model)
@@ -514,7 +514,7 @@ def test_inference_leaves_the_model_as_it_was(call):
 
 @pytest.mark.parametrize("batch_size", [None, 3])
 def test_evaluate(batch_size):
-    model, _ = setup()
+    model, _ = make()
     result = tg.evaluate(model, (X, LABELS), loss=nn.CrossEntropyLoss(), metrics=["accuracy"], batch_size=batch_size)
     outputs = model(X)
     assert result["accuracy"] == np.mean(outputs.numpy().argmax(1) == LABELS)
@@ -546,7 +546,7 @@ def test_evaluate(batch_size):
 )
 def test_inference_errors(call, text):
     with pytest.raises(TensorgradError) as error:
-        call(setup()[0])
+        call(make()[0])
     assert str(error.value).startswith(text)
 
 
@@ -561,7 +561,7 @@ def test_accuracy(target):
 
 
 def test_a_wrong_label_is_named_by_its_row_before_anything_is_trained():
-    model, sgd = setup()
+    model, sgd = make()
     before, labels = bits(model), np.arange(10) % 3
     labels[7] = 3
     with pytest.raises(LabelError, match="label 3 at row 7 is outside the 3 classes"):
@@ -577,7 +577,7 @@ def test_callbacks_see_a_history_with_an_epoch():
 
 def test_nothing_to_evaluate():
     with pytest.raises(OptionError, match="^evaluate: nothing to evaluate; pass loss="):
-        tg.evaluate(setup()[0], (X, LABELS))
+        tg.evaluate(make()[0], (X, LABELS))
 
 
 def test_progress_without_a_standard_error(monkeypatch):
