@@ -36,6 +36,10 @@ class Module:
         with mode.trace.inside(self):
             return self.forward(*args, **kwargs)
 
+    def fused_with(self, following):
+        """A callable that does the work of this layer and of the following one at once, or None where there is none."""
+        return None
+
     # ---- structure ------------------------------------------------------------------------------------------------
     def children(self):
         """(name, module) of the modules directly inside; those in a list or dict are named by its name and their key."""

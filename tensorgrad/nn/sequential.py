@@ -1,8 +1,6 @@
 """Sequential: layers one after another."""
 
 from ..errors import OptionError
-from .activations import ReLU
-from .dense import Dense
 from .module import Module
 
 
@@ -11,6 +9,7 @@ class Sequential(Module):
 
     rng (a seed or a numpy Generator) draws the weights of all layers; without it each layer has drawn its own.
 
+    >>> from tensorgrad.nn import Dense, ReLU
     >>> model = Sequential(Dense(2, 16), ReLU(), Dense(16, 3), rng=0)
     >>> model
     Sequential(
@@ -41,20 +40,14 @@ class Sequential(Module):
         yield from ((name, module) for name, module in super().children() if not name.startswith("layers."))
 
     def forward(self, x):
-        held = (
-            None  # a Dense that waits for the next layer: with a ReLU it runs as one kernel, one pass over the output
-        )
-        for layer in self.layers:
-            if held is not None:
-                if type(layer) is ReLU and held.bias is not None and "forward" not in layer.__dict__:
-                    x, held = held(x, "relu"), None
-                    continue
-                x, held = held(x), None
-            if type(layer) is Dense and "forward" not in layer.__dict__:
-                held = layer
-            else:
-                x = layer(x)
-        return x if held is None else held(x)
+        layers, i = self.layers, 0
+        while i < len(layers):
+            together = layers[i].fused_with(layers[i + 1]) if i + 1 < len(layers) else None
+            if together is None:
+                x, i = layers[i](x), i + 1
+            else:  # two layers in one kernel, one pass over the output
+                x, i = together(x), i + 2
+        return x
 
     def __len__(self):
         return len(self.layers)
