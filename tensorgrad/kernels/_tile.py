@@ -26,90 +26,104 @@ ZERO, BIAS, ADD = 0, 1, 2  # what an accumulator starts from: nothing, a row of 
 _LARGEST_PRODUCT, _LARGEST_W = 2_000_000, 32_768  # multiplications, and numbers in w: beyond, BLAS is quicker
 
 
-def _lanes(dtype):
-    return VECTOR_BYTES // (4 if dtype == types.float32 else 8)
+Int, Int32 = ir.IntType(64), ir.IntType(32)
+
+
+class _Vectors:
+    """Loads, stores and arithmetic on vectors of one dtype, in the function that is being built.
+
+    Addresses are integers, positions count elements. Of the last vector of a masked tile only `cols` numbers are there.
+    """
+
+    def __init__(self, context, builder, dtype, cols):
+        self.b, self.size = builder, 4 if dtype == types.float32 else 8
+        self.lanes = VECTOR_BYTES // self.size
+        self.number = context.get_value_type(dtype)
+        self.vector = ir.VectorType(self.number, self.lanes)
+        self.zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        self.name = f"v{self.lanes}f{self.size * 8}"
+        self.mask = None
+        if cols is not None:
+            counting = ir.Constant(ir.VectorType(Int, self.lanes), list(range(self.lanes)))
+            self.mask = builder.icmp_signed("<", counting, self.spread(cols, ir.VectorType(Int, self.lanes)))
+
+    def spread(self, value, kind):
+        """A vector of one number."""
+        undefined = ir.Constant(kind, ir.Undefined)
+        first = self.b.insert_element(undefined, value, Int32(0))
+        return self.b.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(Int32, self.lanes), [0] * self.lanes))
+
+    def at(self, base, position, kind):
+        return self.b.inttoptr(self.b.add(base, self.b.mul(position, Int(self.size))), kind.as_pointer())
+
+    def call(self, name, result, arguments):
+        kind = ir.FunctionType(result, [a.type for a in arguments])
+        return self.b.call(cgutils.get_or_insert_function(self.b.module, kind, f"llvm.{name}"), arguments)
+
+    def load(self, base, position, last):
+        pointer = self.at(base, position, self.vector)
+        if last and self.mask is not None:
+            arguments = [pointer, Int32(self.size), self.mask, self.zeros]
+            return self.call(f"masked.load.{self.name}.p0{self.name}", self.vector, arguments)
+        loaded = self.b.load(pointer)
+        loaded.align = self.size
+        return loaded
+
+    def store(self, value, base, position, last):
+        pointer = self.at(base, position, self.vector)
+        if last and self.mask is not None:
+            arguments = [value, pointer, Int32(self.size), self.mask]
+            self.call(f"masked.store.{self.name}.p0{self.name}", ir.VoidType(), arguments)
+        else:
+            self.b.store(value, pointer).align = self.size
+
+    def load_spread(self, base, position):
+        """One number of memory in every lane."""
+        return self.spread(self.b.load(self.at(base, position, self.number)), self.vector)
+
+    def fma(self, x, y, z):
+        """x * y + z."""
+        return self.call(f"fma.{self.name}", self.vector, [x, y, z])
+
+    def relu(self, v):
+        """max(v, 0); NaN stays NaN."""
+        return self.b.select(self.b.fcmp_ordered("<", v, self.zeros), self.zeros, v)
 
 
 @functools.cache
 def _tile(P, Q, masked):
     """An intrinsic for P rows and Q vectors; with `masked` only `cols` columns of the last vector are there."""
 
+    def emit(context, b, signature, args):
+        _, x, xp, xr, n, w, ldw, out, ldo, bias, start, relu, cols = args
+        v = _Vectors(context, b, signature.args[0], cols if masked else None)
+        every = [(p, q) for p in range(P) for q in range(Q)]
+        acc = {pq: cgutils.alloca_once(b, v.vector) for pq in every}
+        place = {(p, q): b.add(b.mul(ldo, Int(p)), Int(v.lanes * q)) for p, q in every}
+        for pq in every:
+            b.store(v.zeros, acc[pq])
+        with b.if_then(b.icmp_signed("==", start, Int(BIAS))):
+            for p, q in every:
+                b.store(v.load(bias, Int(v.lanes * q), q == Q - 1), acc[p, q])
+        with b.if_then(b.icmp_signed("==", start, Int(ADD))):
+            for p, q in every:
+                b.store(v.load(out, place[p, q], q == Q - 1), acc[p, q])
+        offset = [b.mul(xp, Int(p)) for p in range(P)]
+        with cgutils.for_range(b, n) as loop:
+            wr, xo = b.mul(loop.index, ldw), b.mul(loop.index, xr)
+            row = [v.load(w, b.add(wr, Int(v.lanes * q)), q == Q - 1) for q in range(Q)]
+            for p in range(P):
+                s = v.load_spread(x, b.add(xo, offset[p]))
+                for q in range(Q):
+                    b.store(v.fma(s, row[q], b.load(acc[p, q])), acc[p, q])
+        clip = b.icmp_signed("!=", relu, Int(0))
+        for p, q in every:
+            result = b.load(acc[p, q])
+            v.store(b.select(clip, v.relu(result), result), out, place[p, q], q == Q - 1)
+        return context.get_dummy_value()
+
     @intrinsic
     def tile(typingctx, zero, x, xp, xr, n, w, ldw, out, ldo, bias, start, relu, cols):
-        def emit(context, b, signature, args):
-            _, x, xp, xr, n, w, ldw, out, ldo, bias, start, relu, cols = args
-            dtype = signature.args[0]
-            lanes, F, Int, I32 = _lanes(dtype), context.get_value_type(dtype), ir.IntType(64), ir.IntType(32)
-            V, M = ir.VectorType(F, lanes), ir.VectorType(ir.IntType(1), lanes)
-            name = f"v{lanes}f{32 if dtype == types.float32 else 64}"
-            bytes_ = Int(4 if dtype == types.float32 else 8)
-            zeros, undef = ir.Constant(V, [0.0] * lanes), ir.Constant(V, ir.Undefined)
-            splat = ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
-
-            def function(kind, result, *params):
-                return cgutils.get_or_insert_function(b.module, ir.FunctionType(result, params), kind)
-
-            fma = function(f"llvm.fma.{name}", V, V, V, V)
-
-            def spread(value, vector):
-                return b.shuffle_vector(b.insert_element(ir.Constant(vector, ir.Undefined), value, I32(0)),
-                                        ir.Constant(vector, ir.Undefined), splat)  # fmt: skip
-
-            if masked:
-                counting = ir.Constant(ir.VectorType(Int, lanes), list(range(lanes)))
-                mask = b.icmp_signed("<", counting, spread(cols, ir.VectorType(Int, lanes)))
-                pointer = V.as_pointer()
-                masked_load = function(f"llvm.masked.load.{name}.p0{name}", V, pointer, I32, M, V)
-                masked_store = function(f"llvm.masked.store.{name}.p0{name}", ir.VoidType(), V, pointer, I32, M)
-
-            def address(base, elements):
-                return b.inttoptr(b.add(base, b.mul(elements, bytes_)), V.as_pointer())
-
-            def load(base, elements, q):
-                at = address(base, elements)
-                if masked and q == Q - 1:
-                    return b.call(masked_load, [at, I32(bytes_.constant), mask, zeros])
-                v = b.load(at)
-                v.align = bytes_.constant
-                return v
-
-            def store(v, base, elements, q):
-                at = address(base, elements)
-                if masked and q == Q - 1:
-                    b.call(masked_store, [v, at, I32(bytes_.constant), mask])
-                else:
-                    b.store(v, at).align = bytes_.constant
-
-            acc = [[cgutils.alloca_once(b, V) for _ in range(Q)] for _ in range(P)]
-            for row in acc:
-                for slot in row:
-                    b.store(zeros, slot)
-            with b.if_then(b.icmp_signed("==", start, Int(BIAS))):
-                for q in range(Q):
-                    v = load(bias, Int(lanes * q), q)
-                    for p in range(P):
-                        b.store(v, acc[p][q])
-            with b.if_then(b.icmp_signed("==", start, Int(ADD))):
-                for p in range(P):
-                    for q in range(Q):
-                        b.store(load(out, b.add(b.mul(ldo, Int(p)), Int(lanes * q)), q), acc[p][q])
-            offset = [b.mul(xp, Int(p)) for p in range(P)]
-            with cgutils.for_range(b, n) as loop:
-                wr, xo = b.mul(loop.index, ldw), b.mul(loop.index, xr)
-                row = [load(w, b.add(wr, Int(lanes * q)), q) for q in range(Q)]
-                for p in range(P):
-                    s = b.load(b.inttoptr(b.add(x, b.mul(b.add(xo, offset[p]), bytes_)), F.as_pointer()))
-                    s = b.shuffle_vector(b.insert_element(undef, s, I32(0)), undef, splat)
-                    for q in range(Q):
-                        b.store(b.call(fma, [s, row[q], b.load(acc[p][q])]), acc[p][q])
-            clip = b.icmp_signed("!=", relu, Int(0))
-            for p in range(P):
-                for q in range(Q):
-                    v = b.load(acc[p][q])
-                    v = b.select(clip, b.select(b.fcmp_ordered("<", v, zeros), zeros, v), v)  # NaN stays NaN
-                    store(v, out, b.add(b.mul(ldo, Int(p)), Int(lanes * q)), q)
-            return context.get_dummy_value()
-
         return types.void(zero, *[types.int64] * 12), emit
 
     return tile
