@@ -42,8 +42,10 @@ def frozen(option):
     return option.copy() if isinstance(option, np.ndarray | list) else option
 
 
-def no_mask(name, x):
-    """Refuse a masked array: its mask would be lost."""
+def refuse(name, x):
+    """Raise DTypeError for what NumPy would take in silence: None, and masked arrays, which would lose their masks."""
+    if x is None:
+        raise DTypeError(f"{name}: got None in place of an array; did a forward forget its return?")
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError(f"{name}: a masked array would lose its mask; fill it first, x.filled(0), say")
 
@@ -53,9 +55,9 @@ def as_arrays(name, inputs, dtype, casts):
 
     `casts` says which inputs are numbers to compute with; the others (labels, conditions) keep their dtype.
     """
-    if any(a is None for a in inputs):
-        raise DTypeError(f"{name}: got None in place of an array; did a forward forget its return?")
     if dtype is None:
+        for a in inputs:
+            refuse(name, a)
         found = [np.asarray(a).dtype for a, c in zip(inputs, casts, strict=True) if c and type(a) not in NUMBERS]
         dtype = np.result_type(*found) if found else np.dtype(np.float64)
     if dtype not in FLOATS:
@@ -65,7 +67,7 @@ def as_arrays(name, inputs, dtype, casts):
     arrays = []
     for a, cast in zip(inputs, casts):  # noqa: B905
         if type(a) is not np.ndarray:
-            no_mask(name, a)
+            refuse(name, a)
             a = np.asarray(a)
         if cast and a.dtype is not dtype and a.dtype != dtype:
             if a.dtype.kind not in "fiub":

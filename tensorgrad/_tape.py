@@ -6,6 +6,7 @@ its users: there are no cycles, and a graph is freed by reference counting.
 """
 
 import functools
+import inspect
 import itertools
 import threading
 from heapq import heappop, heappush
@@ -49,6 +50,11 @@ class no_grad:
         *mode.outer, mode.recording = mode.outer
 
     def __call__(self, function):
+        if inspect.isgeneratorfunction(function):
+            raise GraphError(
+                "no_grad: a generator runs after the call has returned; use `with tg.no_grad():` inside it"
+            )
+
         @functools.wraps(function)
         def wrapped(*args, **kwargs):
             with no_grad():

@@ -416,3 +416,11 @@ def test_a_float32_model_takes_plain_data_of_any_dtype(x, bias):
     for p, q in zip(model.parameters(), same.parameters(), strict=True):
         assert p.grad.dtype == np.float32
         np.testing.assert_array_equal(p.grad, q.grad)
+
+
+def test_no_grad_refuses_a_generator():
+    def numbers():
+        yield 1
+
+    with pytest.raises(GraphError, match="^no_grad: a generator runs after the call has returned"):
+        tg.no_grad(numbers)

@@ -71,30 +71,26 @@ def fit(
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
     rng = generator("fit", seed) if shuffle else None
-    order = batches(len(X), size, rng)
     run = _Run(model, checked_loss("fit", loss), optimizer, metrics, y)
     history, start = run.history, time.perf_counter()
     model.train()
     with Interrupt() as interrupt, Progress(epochs, progress) as bar:
         for _ in range(epochs):
-            scores = run.epoch(X, y, order, interrupt)
+            scores = run.epoch(X, y, batches(len(X), size, rng), interrupt)
             if held_out is not None and scores and not interrupt.requested:
                 found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()))
                 scores |= {f"val_{name}": value for name, value in found.items()}
             if scores:
                 history.append(**scores)
                 bar.step(scores)
-            asked = (
-                [callback(history) for callback in callbacks] if scores else []
-            )  # True asks to stop; other results mean nothing
+            # True asks to stop; other results mean nothing.
+            asked = [callback(history) for callback in callbacks] if scores else []
             if interrupt.requested:
                 history.stopped = history.stopped or "interrupted by Ctrl-C"
             elif any(isinstance(a, bool | np.bool_) and a for a in asked):
                 history.stopped = history.stopped or "a callback asked for it"
             if history.stopped:
                 break
-            if shuffle:
-                order = batches(len(X), size, rng)
     history.seconds = time.perf_counter() - start
     return history
 
@@ -136,15 +132,15 @@ class _Run:
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
         value = float(loss.item())
-        what = f"the loss became {value}"
-        if math.isfinite(value):
+        finite = math.isfinite(value)
+        if finite:
             loss.backward()
             grads = self.optimizer.gradients()
             if all_finite(grads):
                 self.optimizer.apply(grads)
                 self.history.steps.append(value)
                 return value, plain(output) if self.metrics else None
-            what = "a gradient was not finite"
+        what = "a gradient was not finite" if finite else f"the loss became {value}"
         self.history.stopped = f"{what} at step {len(self.history.steps)}"
         warnings.warn(
             f"fit: {self.history.stopped}; the model is as it was before that step. "
