@@ -35,7 +35,7 @@ class Parameter(Operators):
 
     def __reduce__(self):
         """Copies (also by pickle) are made from the numbers, so that the flat view is a view again."""
-        return Parameter, (self.value if self._flat is None else np.array(self.data), self._requires_grad)
+        return Parameter, (self.value if self._flat is None else self.data, self._requires_grad)
 
     @property
     def engine(self):

@@ -39,6 +39,7 @@ def test_a_copied_model_trains_and_the_original_does_not(how):
 def test_a_copied_parameter_has_its_own_numbers(how):
     p = tg.Parameter(np.ones(3, "float32"))
     twin = COPIES[how](p)
+    assert not COPIES[how](tg.Parameter(p.data, requires_grad=False)).requires_grad
     numbers = twin.take()
     numbers += 1
     twin.put(numbers)
