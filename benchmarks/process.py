@@ -1,57 +1,79 @@
-"""Whole processes: examples/spiral.py against the same training and picture in PyTorch: python benchmarks/process.py
+"""Part `process`: whole processes from start to exit, in alternation.
 
-From process start to exit, kernels compiled before; in alternation, the ratio pair by pair. Also the first run ever, with
-an empty kernel cache. The variables that hold OpenBLAS to old kernels are removed first. Needs the extra `oracle`.
+Three comparisons: a script that trains the spiral for 5,000 steps and prints its accuracy, with the caches that an earlier
+run left; the same on the first run ever, with empty caches; and examples/spiral.py, its picture and cross-check included,
+beside the same training and picture in PyTorch (no cross-check), which needs the extras `examples` and `oracle`.
 """
 
-import argparse
-import importlib.util
-import os
-import statistics
-import subprocess
-import sys
+import json
 import tempfile
-import time
-from pathlib import Path
 
-HERE = Path(__file__).parent
+from .alternation import alternate
+from .contestants import CONTESTANTS
+from .launch import ROOT, timed
+from .report import against_first
 
-
-def seconds(command, **variables):
-    """Wall seconds of a process, and the accuracy that it printed."""
-    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")} | variables
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, env=env, check=False)
-    elapsed = time.perf_counter() - start
-    if done.returncode:
-        sys.exit(f"{command[0]} failed:\n{done.stderr}")
-    accuracy = next(line for line in done.stdout.splitlines() if line.startswith("train accuracy")).split()[2]
-    return elapsed, accuracy
+STEPS = 5000
+JAX_CACHE = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": 0, "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": -1}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs (default 5)")
-    args = parser.parse_args()
-    if importlib.util.find_spec("torch") is None:
-        sys.exit(
-            'benchmarks/process.py needs PyTorch, which is not installed: pip install "microgrid-tensorgrad[oracle]"'
-        )
+def script(contestant, steps=STEPS, **variables):
+    """Run benchmarks/whole.py: wall seconds, and what it printed."""
+    CONTESTANTS[contestant].require()
+    printed, seconds = timed(["-m", f"{__package__}.whole", contestant, "--steps", steps], **variables)
+    return seconds, json.loads(printed.splitlines()[-1])
+
+
+def first_run(contestant, *caches):
+    """The same with these variables naming empty folders."""
     with tempfile.TemporaryDirectory() as folder:
-        ours = [HERE.parent / "examples" / "spiral.py", "--quiet", "--picture", f"{folder}/ours.png"]
-        theirs = [HERE / "torch_spiral.py", f"{folder}/theirs.png"]
-        first, _ = seconds(ours, TENSORGRAD_CACHE_DIR=f"{folder}/empty")
-        print(f"first run ever, compiling the kernels: {first:.1f} s")
-        seconds(ours), seconds(theirs)
-        ratios = []
-        for _ in range(args.rounds):
-            (a, accuracy), (b, their_accuracy) = seconds(ours), seconds(theirs)
-            ratios.append(b / a)
-            print(
-                f"ours {a:.2f} s (accuracy {accuracy})   PyTorch {b:.2f} s (accuracy {their_accuracy})   ratio {b / a:.2f}"
-            )
-    print(f"ratio PyTorch / ours: median {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+        return script(contestant, **{name: f"{folder}/{name}" for name in caches})
 
 
-if __name__ == "__main__":
-    main()
+def example(*command):
+    """Run a script that prints `train accuracy 0.9933`."""
+    printed, seconds = timed(command)
+    line = next(line for line in printed.splitlines() if line.startswith("train accuracy"))
+    return seconds, {"accuracy": float(line.split()[2])}
+
+
+def part(options, say):
+    """All three comparisons: {title: {label: Outcome}}."""
+    with tempfile.TemporaryDirectory() as folder:
+        comparisons = {
+            f"A script, {STEPS} steps of the spiral": {
+                "tensorgrad": lambda: script("ours"),
+                "JAX, lax.scan": lambda: script("jax-scan"),
+                "JAX, lax.scan, its compilation cache on": lambda: script(
+                    "jax-scan", JAX_COMPILATION_CACHE_DIR=folder, **JAX_CACHE
+                ),
+                "PyTorch, fused Adam": lambda: script("pytorch"),
+            },
+            "The same, first run ever": {
+                "tensorgrad": lambda: first_run("ours", "TENSORGRAD_CACHE_DIR"),
+                "JAX, lax.scan": lambda: first_run("jax-scan", "JAX_COMPILATION_CACHE_DIR"),
+                "PyTorch, torch.compile": lambda: first_run(
+                    "torch-compile", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"
+                ),
+            },
+            "examples/spiral.py with its picture": {
+                "tensorgrad": lambda: example(
+                    ROOT / "examples/spiral.py", "--quiet", "--picture", f"{folder}/ours.png"
+                ),
+                "PyTorch": lambda: example(ROOT / "benchmarks/torch_spiral.py", f"{folder}/theirs.png"),
+            },
+        }
+        return {title: compare(title, runs, options.rounds, say) for title, runs in comparisons.items()}
+
+
+def compare(title, runs, rounds, say):
+    """Take turns, after one turn that fills the caches; print the table."""
+
+    def worded(seconds):
+        return f"{seconds:.2f} s"
+
+    if "first" not in title:
+        alternate(runs, 1, worded, lambda line: say(f"{line} (to fill the caches)"))
+    outcomes = alternate(runs, rounds, worded, say)
+    say(f"\n### {title}\n\n" + against_first(outcomes, "seconds", "accuracy") + "\n")
+    return outcomes

@@ -1,6 +1,4 @@
-"""microgrid against micrograd 0.1.0: one training step (forward, loss, backward) of micrograd's example network.
-
-    python benchmarks/scalar.py
+"""Part `scalar`: microgrid against micrograd 0.1.0, one training step (forward, loss, backward) of its example network.
 
 The network is 2-16-16-1 with ReLU, the loss a hinge loss over 20 samples, the weights and inputs are the same. Two
 ways of writing it for microgrid: `sum(w * x)` one number at a time, which is micrograd's own graph node for node, and
@@ -11,14 +9,16 @@ steps of each. Losses and gradients are compared first.
 import gc
 import math
 import random
-import statistics
-import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 
 from microgrid import Value
 
-WIDTHS, SAMPLES, ROUNDS, STEPS = [16, 16, 1], 20, 9, 5
+from .alternation import alternate, ratios
+from .launch import Failed
+from .report import spread, table
+
+WIDTHS, SAMPLES, STEPS = [16, 16, 1], 20, 5
 
 
 def hinge(scores, labels):
@@ -71,32 +71,34 @@ def as_dot(w, x, b):
     return Value.dot(w, x) + b
 
 
-def check_agreement(name, got, expected):
-    """Exit unless loss and every gradient agree to 12 digits; the order of additions may differ."""
+def check_agreement(name, got, expected, say):
+    """Raises Failed unless loss and every gradient agree to 12 digits; the order of additions may differ."""
     pairs = [(got[0], expected[0]), *zip(got[1], expected[1], strict=True)]
     worst = max(abs(a - b) for a, b in pairs)
     if not all(math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-14) for a, b in pairs):
-        sys.exit(f"{name} and micrograd disagree by {worst:.1e}: the times would mean nothing")
-    print(f"{name}: loss and {len(pairs) - 1} gradients agree with micrograd's, largest difference {worst:.1e}")
+        raise Failed(f"{name} and micrograd disagree by {worst:.1e}: the times would mean nothing")
+    say(f"  {name}: loss and {len(pairs) - 1} gradients agree with micrograd's, largest difference {worst:.1e}")
 
 
 def best(step):
+    """The least milliseconds of several steps."""
     gc.collect()
     times = []
     for _ in range(STEPS):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    return min(times)
+    return min(times) * 1e3
 
 
-def main():
+def part(options, say):
+    """{label: Outcome}, numbers in milliseconds a step."""
     try:
         from micrograd.nn import MLP
 
         peer = f"micrograd {version('micrograd')}"
     except (ImportError, PackageNotFoundError):
-        sys.exit("benchmarks/scalar.py compares with micrograd, which is not installed: pip install micrograd==0.1.0")
+        raise Failed("not installed: pip install micrograd==0.1.0") from None
 
     random.seed(0)
     model = MLP(2, WIDTHS)
@@ -110,16 +112,12 @@ def main():
     expected = steps[peer]()
     for name, step in steps.items():
         if name != peer:
-            check_agreement(name, step(), expected)
+            check_agreement(name, step(), expected, say)
 
-    rounds = [{name: best(step) for name, step in steps.items()} for _ in range(ROUNDS)]
-    print(f"\nPython {sys.version.split()[0]}, {ROUNDS} rounds, best of {STEPS} steps in each\n")
-    print(f"{'':24}{'ms a step':>10}   times as fast as {peer}: median (least to most)")
-    for name in steps:
-        ratios = [times[peer] / times[name] for times in rounds]
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"{name:24}{min(times[name] for times in rounds) * 1e3:10.2f}   {spread}")
-
-
-if __name__ == "__main__":
-    main()
+    runs = {name: lambda step=step: (best(step), {}) for name, step in steps.items()}
+    outcomes = alternate(runs, options.rounds, "{:.2f} ms a step".format, say)
+    rows = [
+        [name, spread(outcomes[name].numbers), spread([1 / r for r in ratios(outcomes, name, peer)])] for name in steps
+    ]
+    say("\n### microgrid and micrograd\n\n" + table(["", "ms a step", f"times as fast as {peer}"], rows) + "\n")
+    return outcomes

@@ -9,6 +9,8 @@
 from . import data, errors, nn, ops, optim, show
 from ._doctor import doctor
 from ._parameter import Parameter
+from ._program.compile import compile
+from ._program.threads import set_threads
 from ._tape import no_grad
 from ._tensor import Tensor, tensor
 from ._transforms import grad, value_and_grad
@@ -18,6 +20,6 @@ from .training import History, accuracy, evaluate, fit, predict
 __version__ = "0.1.0"
 
 __all__ = [
-    "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "data", "doctor", "errors", "evaluate", "fit",
-    "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "show", "tensor", "value_and_grad",
+    "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "compile", "data", "doctor", "errors", "evaluate", "fit",
+    "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "set_threads", "show", "tensor", "value_and_grad",
 ]  # fmt: skip

@@ -25,12 +25,14 @@ import numpy as np
 
 from . import _tape
 from ._coerce import CHANGING, as_arrays, beside_grids, frozen, is_grid, shares
+from ._logged import known
 from ._parameter import Parameter
 from ._registry import BY_NUMPY, OPS
 from ._samples import Bad, Sample, Tolerance, elementwise
 from ._tape import Node, mode
-from ._tensor import Tensor
+from ._tensor import FLOATS, Tensor
 from .errors import DTypeError, EngineError
+from .kernels import current
 
 
 @dataclass(eq=False)
@@ -91,6 +93,8 @@ class Op:
                 raise TypeError(f"{self.name} has no option {name!r}{self._nearest(name)}")
         if self.composed:
             return self.forward(*args, **options)
+        if current.log is not None:
+            args = known(args, self.for_each(self.casts, args))
         casts, differentiable = self.casts, self.differentiable
         if self.variadic:
             casts, differentiable = casts * len(args), differentiable * len(args)
@@ -132,9 +136,9 @@ class Op:
             reads = self.reads(needs)
             for i, (x, a) in enumerate(zip(inputs, arrays)):  # noqa: B905
                 if type(x) is not Tensor:
-                    inputs[i] = a.copy() if i in reads and shares(a, x) else a
+                    inputs[i] = a.copy() if i in reads and shares(a, x) and current.log is None else a
         for name, option in options.items():
-            if type(option) in CHANGING:
+            if type(option) in CHANGING and current.log is None:
                 options[name] = frozen(option)
         node = Node(self, inputs, options, saved, needs)
         if trace is not None:
@@ -200,6 +204,8 @@ class Op:
             arrays = [x._array if type(x) is Tensor else x for x in inputs]
             if self.fused is not None:
                 grads = self.fused(needs, g, node.saved, *arrays, **node.options)
+            elif current.log is not None:
+                grads = self._follow_rules_by_kernels(needs, g, node.saved, arrays, node.options)
             else:
                 grads = self._follow_rules(needs, g, node.saved, arrays, node.options)
         pulled = [(x, gx) for x, gx, need in zip(inputs, grads, needs) if need]  # noqa: B905
@@ -213,6 +219,13 @@ class Op:
         if self.variadic:  # one rule that is told which input it is asked for
             rules = [functools.partial(rules[0], i) for i in range(len(inputs))]
         return [rule(g, y, *inputs, **options) if need else None for rule, need in zip(rules, needs)]  # noqa: B905
+
+    def _follow_rules_by_kernels(self, needs, g, y, arrays, options):
+        """The gradients as arrays, from rules followed on Tensors: every number that they make comes from a kernel."""
+        with _tape.no_grad():
+            tensors = [Tensor(a) if a.dtype in FLOATS else a for a in arrays]
+            grads = self._follow_rules(needs, Tensor(g), Tensor(y), tensors, options)
+        return [gx._array if type(gx) is Tensor else gx for gx in grads]
 
     def _gradients_recorded(self, node, g, needs):
         if self.fused is None:

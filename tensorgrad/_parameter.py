@@ -7,7 +7,18 @@ import numpy as np
 from . import _tape
 from ._registry import OPS, Operators
 from ._tensor import FLOATS, Tensor, plain, tensor
+from ._watched import Watched
 from .errors import EngineError, GraphError, ShapeError
+from .kernels import current
+
+
+class Changes:
+    """Counts the changes of modules and of what is frozen, so that a program sees in passing whether to look again."""
+
+    count = 0
+
+
+changes = Changes()
 
 
 class Parameter(Operators):
@@ -46,20 +57,20 @@ class Parameter(Operators):
     def data(self):
         """The numbers. Assigning copies into the memory that the parameter keeps for life."""
         if type(self.value) is Tensor:
-            return self.value._array
+            return self.value.data
         from microgrid import values
 
         return values(self.value)
 
     @data.setter
     def data(self, new):
-        new = np.asarray(new)
+        new = new if isinstance(new, Tensor) else np.asarray(new)
         if new.shape != self.shape:
             raise ShapeError(f"a parameter of shape {self.shape} cannot take numbers of shape {new.shape}")
         if type(self.value) is Tensor:
             self.value[...] = new
         else:
-            for value, x in zip(self.value.flat, new.flat, strict=True):
+            for value, x in zip(self.value.flat, plain(new).flat, strict=True):
                 value.data = x.item() if isinstance(x, np.generic) else x
 
     def take(self):
@@ -85,7 +96,7 @@ class Parameter(Operators):
         if not self._requires_grad:
             return None
         if type(self.value) is Tensor:
-            return self.value.grad
+            return self.value.grad if current.log is None or self.value.grad is None else self.value.grad.view(Watched)
         from microgrid import grads
 
         return grads(self.value) if any(v.grad is not None for v in self.value.flat) else None
@@ -95,6 +106,8 @@ class Parameter(Operators):
         if new is not None and np.shape(new) != self.shape:
             raise ShapeError(f"a parameter of shape {self.shape} cannot take a gradient of shape {np.shape(new)}")
         if type(self.value) is Tensor:
+            if current.log is not None:
+                current.log.cleared.add(id(self.value))
             self.value.grad = None if new is None else np.array(new, dtype=self.dtype, order="C")
         else:
             numbers = [None] * self.size if new is None else np.asarray(new).flat
@@ -109,6 +122,7 @@ class Parameter(Operators):
     @requires_grad.setter
     def requires_grad(self, on):
         self._requires_grad = bool(on)
+        changes.count += 1
         if type(self.value) is Tensor:
             self.value.requires_grad = bool(on)
         if not on:
@@ -150,7 +164,8 @@ class Parameter(Operators):
                 f"in-place {op} of a parameter would not be recorded: change it under tg.no_grad(), or set .data"
             )
         with _tape.no_grad():
-            self.data = plain(OPS[op](self, other))
+            new = OPS[op](self, other)
+            self.data = new if type(self.value) is Tensor else plain(new)
         return self
 
     def __repr__(self):

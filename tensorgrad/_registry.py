@@ -43,7 +43,7 @@ class Operators:
         return OPS["divide"](other, self)
 
     def __pow__(self, other):
-        return OPS["power"](self, other)
+        return OPS["square"](self) if type(other) is int and other == 2 else OPS["power"](self, other)
 
     def __rpow__(self, other):
         return OPS["power"](other, self)

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ._registry import OPS
 from .errors import GraphError, ShapeError
+from .kernels import constant, current
 
 tick = itertools.count(1).__next__  # one clock numbers the nodes and the changes of leaves
 
@@ -102,9 +104,11 @@ def backward(root, g, retain_graph):
                 f"backward: the tensor has shape {array.shape}; only a scalar has a default gradient: "
                 "reduce it with .sum() or .mean(), or pass g="
             )
-        g = np.ones(array.shape, dtype=array.dtype)
+        g = constant(np.ones(array.shape, dtype=array.dtype))
     else:
         g = np.array(getattr(g, "_array", g), dtype=array.dtype)
+        if current.log is not None:
+            current.log.fail("backward was given a gradient")
         if g.shape != array.shape:
             raise ShapeError(f"backward: g has shape {g.shape}, the tensor has {array.shape}; they must be equal")
     found = {root: g}  # leaf -> gradient: handed out when the walk is done, so that one that fails changes nothing
@@ -122,10 +126,10 @@ def _hand_out(found):
         if type(gx) is not np.ndarray:  # NumPy makes bare numbers of results without axes
             gx = np.asarray(gx)
         if x.grad is not None:
-            x.grad = np.asarray(x.grad + gx)
+            x.grad = np.asarray(accumulate(x.grad, gx))
             continue
         if gx.base is not None or not gx.flags.c_contiguous or id(gx) in owned:
-            gx = gx.copy(order="C")
+            gx = gx.copy(order="C") if current.log is None else OPS["positive"](gx)
         x.grad = gx
         owned.add(id(gx))
 
@@ -188,13 +192,11 @@ def _walk(pending, found, free, recorded=False, stop=()):
 
 def accumulate(total, g):
     """The sum of two gradients of one tensor that was used twice."""
-    return total + g
+    return total + g if current.log is None else OPS["add"](total, g)
 
 
 def unbroadcast(g, shape):
     """Sum a gradient over the axes that broadcasting added or stretched: the one place where this happens."""
-    from ._registry import OPS
-
     extra = g.ndim - len(shape)
     stretched = tuple(i for i in range(extra, g.ndim) if shape[i - extra] == 1 and g.shape[i] != 1)
     axes = tuple(range(extra)) + stretched

@@ -5,8 +5,15 @@ import numpy as np
 from . import _tape
 from ._registry import OPS, Operators
 from .errors import DTypeError, GraphError, ShapeError
+from .kernels import copy, current, kept
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _noted(what):
+    """A number was asked for: rows that are run again would not ask anew."""
+    if current.log is not None:
+        current.log.fail(f"{what} asked a tensor of the step for its numbers")
 
 
 class Tensor(Operators):
@@ -39,7 +46,10 @@ class Tensor(Operators):
     @property
     def data(self):
         """The numbers: of a leaf the array itself, of a result a read-only view. Assigning copies into a leaf."""
-        return self._array if self._node is None else self.numpy()
+        if self._node is not None:
+            return self.numpy()
+        _noted(".data")
+        return self._array
 
     @data.setter
     def data(self, new):
@@ -47,6 +57,7 @@ class Tensor(Operators):
 
     def numpy(self):
         """The numbers as a read-only NumPy array that shares the tensor's memory."""
+        _noted(".numpy()")
         view = self._array.view()
         view.flags.writeable = False
         return view
@@ -55,11 +66,12 @@ class Tensor(Operators):
         """The Python number of a tensor of size 1."""
         if self._array.size != 1:
             raise ShapeError(f"item: a tensor of shape {self.shape} is not one number; use .numpy()")
+        _noted(".item()")
         return self._array.item()
 
     def detach(self):
         """A copy of the numbers, outside the graph."""
-        return Tensor(self._array.copy())
+        return Tensor(OPS["positive"](self)._array) if current.log is not None else Tensor(self._array.copy())
 
     def __setitem__(self, index, new):
         """Change a leaf in place; a graph that still needs the old numbers will raise in its backward."""
@@ -68,18 +80,29 @@ class Tensor(Operators):
                 f"in-place change of the result of {self._node.op.name!r}: it is part of a graph; "
                 "use tg.ops.where, or change a .detach()ed copy: tg.tensor(t.numpy())"
             )
-        new = new._array if isinstance(new, Tensor) else np.asarray(new)
+        new, given = new._array if isinstance(new, Tensor) else np.asarray(new), new
         if not self._array.flags.writeable:
             raise GraphError("this tensor is read-only; change a copy: tg.tensor(t.numpy())")
         if not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise DTypeError(
                 f"a tensor of dtype {self.dtype} cannot take numbers of dtype {new.dtype} without losing some"
             )
+        if current.log is not None:
+            self._set_by_kernel(index, new, given)
         try:
             self._array[index] = new
         except (ValueError, IndexError) as error:
             raise ShapeError(f"assigning {new.shape} to a tensor of shape {self.shape}: {error}") from None
         self._changed = _tape.tick()
+
+    def _set_by_kernel(self, index, new, given):
+        """Log the assignment of a whole tensor; anything else cannot be run again."""
+        if index is not ... or not isinstance(given, Tensor) or new.shape != self.shape or new.dtype != self.dtype:
+            current.log.fail("numbers were assigned that are not a whole Tensor of the step")
+            return
+        kept(self._array)
+        current.log.touched[id(self)] = self
+        copy(np.ascontiguousarray(new).reshape(-1), self._array.reshape(-1))
 
     def _in_place(self, op, other):
         """`t -= x`: changes the numbers of a leaf; of a result it makes a new tensor, which has a gradient."""
@@ -134,7 +157,7 @@ class Tensor(Operators):
 
     def argmax(self, axis=None):
         """The index of the largest element, as a plain array: it has no gradient."""
-        return self._array.argmax(axis)
+        return OPS["argmax"](self, axis)
 
     def exp(self):
         return OPS["exp"](self)
@@ -173,6 +196,7 @@ class Tensor(Operators):
         return bool(self.item())
 
     def __index__(self):
+        _noted("using it as an index of a list or array")
         return self._array.__index__()
 
     def __array__(self, dtype=None, copy=None):
@@ -189,6 +213,7 @@ class Tensor(Operators):
         return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self):
+        _noted("printing it")
         body = np.array2string(self._array, separator=", ", prefix="tensor(")
         kind = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
         made = f", op={self._node.op.name!r}" if self._node else ", requires_grad=True" if self.requires_grad else ""

@@ -16,19 +16,20 @@ ROOT = Path(tg.__file__).parent
 LAYERS = [
     ["errors"],
     ["kernels"],
-    ["_registry", "_samples", "_random"],
+    ["_registry", "_samples", "_random", "_watched"],
     ["_tape"],
     ["_tensor"],
     ["_parameter"],
-    ["_coerce"],
+    ["_coerce", "_logged"],
     ["_op"],
     ["ops"],
     ["_transforms"],
     ["nn"],
     ["optim"],
     ["data"],
+    ["_program"],
     ["training"],
-    ["check", "show", "export", "_program", "_doctor", "sklearn", "cli"],
+    ["check", "show", "export", "_doctor", "sklearn", "cli"],
     ["__init__", "__main__"],
 ]
 RANK = {name: i for i, names in enumerate(LAYERS) for name in names}

@@ -49,13 +49,13 @@ def checked_rows(rows, dtype, name):
 
 def batches(count, size, rng=None):
     """Indices that cover range(count) in batches of `size` (the last may be smaller): arrays in an order drawn from rng,
-    or without rng slices, which copy nothing.
+    or slices, which copy nothing, without rng or where one batch holds all: there is nothing to shuffle.
 
     >>> batches(5, 2)
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     starts = range(0, count, size)
-    if rng is None:
+    if rng is None or count <= size:
         return [slice(i, min(i + size, count)) for i in starts]
     order = rng.permutation(count)
     return [order[i : i + size] for i in starts]

@@ -1,21 +1,29 @@
 """numba loops: arrays in, arrays out, no word of autograd.
 
-Every kernel is declared once, with the extents of its buffers: `kernels.dense` is `x[m,k] w[k,n] b[n] out[m,n]`.
+Every kernel is declared once, with the extents of its buffers: `kernels.dense` is `x[M,k] w[k,n] b[n] -> out[M,n]`.
 """
 
-from ._compile import Kernel, kernel, logging
+from ._compile import Kernel, kernel
+from ._log import Log, constant, current, kept, logging, root
+from ._rows import Segment, call_row, row_of, walk
 from .elementwise import (
     absolute,
     add,
     copy,
     cos,
     divide,
+    equal,
     exp,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
     log,
     maximum,
     minimum,
     multiply,
     negative,
+    not_equal,
     power,
     relu,
     relu_backward,
@@ -30,7 +38,25 @@ from .elementwise import (
     tanh_backward,
     where,
 )
-from .losses import first_outside, softmax_cross_entropy
+from .losses import first_outside, outside, softmax_cross_entropy
+from .moves import (
+    advance,
+    fill,
+    from_booleans,
+    from_integers,
+    gather,
+    gather_integers,
+    keep_rows,
+    narrow,
+    next_axis,
+    put,
+    scatter_add,
+    set_rate,
+    store,
+    take,
+    whole_rows,
+    widen,
+)
 from .products import (
     dense,
     dense_backward,
@@ -41,8 +67,9 @@ from .products import (
     matmul,
 )
 from .reductions import (
-    all_finite,
+    argmax_rows,
     divide_rows,
+    extreme_backward,
     log_of_sum,
     max_rows,
     min_rows,
@@ -51,6 +78,10 @@ from .reductions import (
     sum_columns,
     sum_rows,
 )
-from .updates import adam, sgd
+from .threads import meet, sum_parts
+from .updates import adam, check_finite, sgd, stop_if, tick
 
-__all__ = ["Kernel", "all_finite", "first_outside", "kernel", "logging", *Kernel.registry]
+__all__ = [
+    "Kernel", "Log", "Segment", "call_row", "constant", "current", "first_outside", "kept", "kernel", "logging", "outside", "root", "row_of",
+    "walk", *Kernel.registry,
+]  # fmt: skip

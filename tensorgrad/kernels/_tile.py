@@ -129,7 +129,60 @@ def _tile(P, Q, masked):
     return tile
 
 
-_wide6, _wide2, _wide1 = _tile(6, 2, False), _tile(2, 2, False), _tile(1, 2, False)
+@functools.cache
+def _transpose():
+    """An intrinsic that writes a square of as many rows as a vector has lanes, turned around."""
+
+    def emit(context, b, signature, args):
+        _, source, lds, target, ldt = args
+        v = _Vectors(context, b, signature.args[0], None)
+        lanes = v.lanes
+        rows = [v.load(source, b.mul(lds, Int(i)), False) for i in range(lanes)]
+        step = 1
+        while step < lanes:  # swap the off-diagonal blocks of size `step`
+            for i in range(lanes):
+                if not i & step:
+                    low, high = rows[i], rows[i + step]
+                    first = [j if not j & step else lanes + j - step for j in range(lanes)]
+                    then = [j + step if not j & step else lanes + j for j in range(lanes)]
+                    mask = ir.VectorType(Int32, lanes)
+                    rows[i] = b.shuffle_vector(low, high, ir.Constant(mask, first))
+                    rows[i + step] = b.shuffle_vector(low, high, ir.Constant(mask, then))
+            step *= 2
+        for i in range(lanes):
+            v.store(rows[i], target, b.mul(ldt, Int(i)), False)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def transpose(typingctx, zero, source, lds, target, ldt):
+        return types.void(zero, *[types.int64] * 4), emit
+
+    return transpose
+
+
+_square = _transpose()
+
+
+@jit
+def turn(w, turned):
+    """turned = w.T, square by square in registers, the rest number by number."""
+    k, n = w.shape
+    zero, size = w.dtype.type(0), w.itemsize
+    lanes = VECTOR_BYTES // size
+    W, T = w.ctypes.data, turned.ctypes.data
+    whole_k, whole_n = k - k % lanes, n - n % lanes
+    for i in range(0, whole_k, lanes):
+        for j in range(0, whole_n, lanes):
+            _square(zero, W + size * (i * n + j), n, T + size * (j * k + i), k)
+    for i in range(whole_k):
+        for j in range(whole_n, n):
+            turned[j, i] = w[i, j]
+    for i in range(whole_k, k):
+        for j in range(n):
+            turned[j, i] = w[i, j]
+
+
+_wide6, _wide3, _wide2, _wide1 = (_tile(p, 2, False) for p in (6, 3, 2, 1))
 _tail12, _tail4, _tail1 = _tile(12, 1, True), _tile(4, 1, True), _tile(1, 1, True)
 
 
@@ -147,6 +200,9 @@ def product(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, re
             while p + 6 <= m:
                 _wide6(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, 0)
                 p += 6
+            while p + 3 <= m:
+                _wide3(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, 0)
+                p += 3
             while p + 2 <= m:
                 _wide2(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, 0)
                 p += 2

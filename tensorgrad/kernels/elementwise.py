@@ -13,80 +13,80 @@ from ._math import sigmoid as sigmoid_of
 from ._math import tanh as tanh_of
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def negative(x, out):
     for i in range(out.size):
         out[i] = -x[i]
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def absolute(x, out):
     for i in range(out.size):
         out[i] = abs(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def sign(x, out):
     for i in range(out.size):
         out[i] = np.sign(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def square(x, out):
     for i in range(out.size):
         out[i] = x[i] * x[i]
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def sqrt(x, out):
     for i in range(out.size):
         out[i] = math.sqrt(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def exp(x, out):
     for i in range(out.size):
         out[i] = exp_of(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def log(x, out):
     for i in range(out.size):
         out[i] = np.log(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def sin(x, out):
     for i in range(out.size):
         out[i] = np.sin(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def cos(x, out):
     for i in range(out.size):
         out[i] = np.cos(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def tanh(x, out):
     for i in range(out.size):
         out[i] = tanh_of(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def sigmoid(x, out):
     for i in range(out.size):
         out[i] = sigmoid_of(x[i])
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def relu(x, out):
     zero = x.dtype.type(0)
     for i in range(out.size):
         out[i] = zero if x[i] < zero else x[i]  # NaN stays NaN
 
 
-@kernel("x[n] out[n]")
+@kernel("x[N] -> out[N]")
 def copy(x, out):
     for i in range(out.size):
         out[i] = x[i]
@@ -122,62 +122,99 @@ _maximum = _binary(lambda a, b: a if a > b or a != a else b)
 _minimum = _binary(lambda a, b: a if a < b or a != a else b)
 
 
-@kernel("x[n|1] y[n|1] out[n]")
+@kernel("x[N|1] y[N|1] -> out[N]")
 def add(x, y, out):
     _add(x, y, out)
 
 
-@kernel("x[n|1] y[n|1] out[n]")
+@kernel("x[N|1] y[N|1] -> out[N]")
 def subtract(x, y, out):
     _subtract(x, y, out)
 
 
-@kernel("x[n|1] y[n|1] out[n]")
+@kernel("x[N|1] y[N|1] -> out[N]")
 def multiply(x, y, out):
     _multiply(x, y, out)
 
 
-@kernel("x[n|1] y[n|1] out[n]")
+@kernel("x[N|1] y[N|1] -> out[N]")
 def divide(x, y, out):
     _divide(x, y, out)
 
 
-@kernel("x[n|1] y[n|1] out[n]")
+@kernel("x[N|1] y[N|1] -> out[N]")
 def power(x, y, out):
     _power(x, y, out)
 
 
-@kernel("x[n|1] y[n|1] out[n]")
+@kernel("x[N|1] y[N|1] -> out[N]")
 def maximum(x, y, out):
     _maximum(x, y, out)
 
 
-@kernel("x[n|1] y[n|1] out[n]")
+@kernel("x[N|1] y[N|1] -> out[N]")
 def minimum(x, y, out):
     _minimum(x, y, out)
 
 
-@kernel("condition:b[n] x[n] y[n] out[n]")
+# ---- comparisons ------------------------------------------------------------------------------------------------------
+_less, _less_equal = _binary(lambda a, b: a < b), _binary(lambda a, b: a <= b)
+_greater, _greater_equal = _binary(lambda a, b: a > b), _binary(lambda a, b: a >= b)
+_equal, _not_equal = _binary(lambda a, b: a == b), _binary(lambda a, b: a != b)
+
+
+@kernel("x[N|1] y[N|1] -> out:b[N]")
+def less(x, y, out):
+    _less(x, y, out)
+
+
+@kernel("x[N|1] y[N|1] -> out:b[N]")
+def less_equal(x, y, out):
+    _less_equal(x, y, out)
+
+
+@kernel("x[N|1] y[N|1] -> out:b[N]")
+def greater(x, y, out):
+    _greater(x, y, out)
+
+
+@kernel("x[N|1] y[N|1] -> out:b[N]")
+def greater_equal(x, y, out):
+    _greater_equal(x, y, out)
+
+
+@kernel("x[N|1] y[N|1] -> out:b[N]")
+def equal(x, y, out):
+    _equal(x, y, out)
+
+
+@kernel("x[N|1] y[N|1] -> out:b[N]")
+def not_equal(x, y, out):
+    _not_equal(x, y, out)
+
+
+@kernel("condition:b[N|1] x[N|1] y[N|1] -> out[N]")
 def where(condition, x, y, out):
+    c, a, b = int(condition.size > 1), int(x.size > 1), int(y.size > 1)  # a single number is not stepped through
     for i in range(out.size):
-        out[i] = x[i] if condition[i] else y[i]
+        out[i] = x[i * a] if condition[i * c] else y[i * b]
 
 
-@kernel("g[n] y[n] out[n]")
+@kernel("g[N] y[N] -> out[N]")
 def relu_backward(g, y, out):
     zero = g.dtype.type(0)
     for i in range(out.size):
         out[i] = g[i] if y[i] > zero else zero
 
 
-@kernel("g[n] y[n] out[n]")
+@kernel("g[N] y[N] -> out[N]")
 def tanh_backward(g, y, out):
     one = g.dtype.type(1)
     for i in range(out.size):
         out[i] = g[i] * (one - y[i] * y[i])
 
 
-@kernel("g[n] y[n] out[n]")
+@kernel("g[N] y[N] -> out[N]")
 def sigmoid_backward(g, y, out):
     one = g.dtype.type(1)
     for i in range(out.size):

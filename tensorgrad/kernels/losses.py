@@ -15,16 +15,25 @@ def first_outside(labels, classes):
     return -1
 
 
-@kernel("logits[m,n] labels:i[m] loss[1] dlogits[m,n]")
-def softmax_cross_entropy(logits, labels, loss, dlogits):
-    """Mean over rows of log(sum(exp(x))) - x[label]; its gradient is (softmax(x) - onehot) / m.
+@jit
+def outside(numbers, low, high):
+    """Whether an integer is not in low..high."""
+    for i in range(numbers.size):
+        if numbers[i] < low or numbers[i] > high:
+            return True
+    return False
+
+
+@kernel("logits[M,n] labels:i[M]<n rows:i[1] -> loss[1] dlogits[M,n]")
+def softmax_cross_entropy(logits, labels, rows, loss, dlogits):
+    """Sum over m of the `rows` rows of log(sum(exp(x))) - x[label], over rows; its gradient is (softmax(x) - onehot) / rows.
 
     The label's part of the sum is kept apart from the others: where the model is nearly sure, 1 - p and log(p) come from
     the small sum of the others and lose no digits.
     """
     m, n = logits.shape
-    one, total = logits.dtype.type(1), logits.dtype.type(0)
-    scale = one / logits.dtype.type(m)
+    one, total = logits.dtype.type(1), np.float64(0)
+    scale = one / logits.dtype.type(rows[0])
     for i in range(m):
         top = logits[i, 0]
         for j in range(1, n):
@@ -33,6 +42,7 @@ def softmax_cross_entropy(logits, labels, loss, dlogits):
         for j in range(n):
             dlogits[i, j] = logits[i, j] - top
         total -= dlogits[i, labels[i]]
+    together = np.float64(1)
     flat = dlogits.reshape(-1)
     for k in range(flat.size):  # one long loop, so that short rows fill whole vectors
         flat[k] = exp(flat[k])
@@ -42,9 +52,17 @@ def softmax_cross_entropy(logits, labels, loss, dlogits):
         others = logits.dtype.type(0)
         for j in range(n):
             others += dlogits[i, j]
-        total += np.log1p(others) if right == one else np.log(others + right)
+        if logits.itemsize == 8:
+            total += np.log1p(others) if right == one else np.log(others + right)
+        elif right == one and others < logits.dtype.type(1e-4):
+            total += np.float64(others) * (1 - np.float64(others) / 2)
+        else:  # in double precision one logarithm of a product serves many rows
+            together *= np.float64(others) + np.float64(right)
+            if together > 1e200:
+                total += np.log(together)
+                together = np.float64(1)
         factor = scale / (others + right)
         for j in range(n):
             dlogits[i, j] *= factor
         dlogits[i, labels[i]] = -others * factor
-    loss[0] = total * scale
+    loss[0] = (total + np.log(together)) / rows[0]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._compile import jit, kernel
-from ._tile import ADD, BIAS, ZERO, fits, product
+from ._tile import ADD, BIAS, VECTOR_BYTES, ZERO, fits, product, turn
 
 
 @jit
@@ -47,18 +47,18 @@ def _plain(a, b, out):
         np.dot(a, b, out)
 
 
-@kernel("a[s,m,k] b[s,k,n] out[s,m,n]")
+@kernel("a[S,m,k] b[S,k,n] -> out[S,m,n]")
 def matmul(a, b, out):
     for s in range(out.shape[0]):
         _plain(a[s], b[s], out[s])
 
 
-@kernel("x[m,k] w[k,n] b[n] out[m,n]")
+@kernel("x[M,k] w[k,n] b[n] -> out[M,n]")
 def dense(x, w, b, out):
     _dense(x, w, b, out, 0)
 
 
-@kernel("x[m,k] w[k,n] b[n] out[m,n]")
+@kernel("x[M,k] w[k,n] b[n] -> out[M,n]")
 def dense_relu(x, w, b, out):
     _dense(x, w, b, out, 1)
 
@@ -68,34 +68,25 @@ _BLOCK = 64  # rows of g that are masked, summed and multiplied while they are i
 
 
 @jit
-def _mask(g, y, masked, db):
-    """The gradient before a ReLU, and its sum over the rows added to db, in one pass."""
+def _mask(g, y, masked):
+    """The gradient before a ReLU."""
     zero = g.dtype.type(0)
-    for i in range(g.shape[0]):
-        for j in range(g.shape[1]):
-            v = g[i, j] if y[i, j] > zero else zero
-            masked[i, j] = v
-            db[j] += v
+    flat_g, flat_y, out = g.reshape(-1), y.reshape(-1), masked.reshape(-1)
+    for i in range(flat_g.size):
+        out[i] = flat_g[i] if flat_y[i] > zero else zero
 
 
 @jit
-def _sum(g, db):
-    """The sum over the rows, added to db."""
-    for i in range(g.shape[0]):
-        for j in range(g.shape[1]):
-            db[j] += g[i, j]
+def _add_sum(rows, n, g, one, db):
+    """The sum over the rows at address g, added to db: a product with ones."""
+    product(db.dtype.type(0), db.itemsize, 1, rows, n, one.ctypes.data, 0, 0, g, n, db.ctypes.data, n, 0, ADD, 0)
 
 
 @jit
 def _turned(w):
-    """w.T as an array of its own, in blocks, so that both sides stay in the nearest cache."""
-    k, n = w.shape
-    turned = np.empty((n, k), w.dtype)
-    for i0 in range(0, k, 16):
-        for j0 in range(0, n, 16):
-            for i in range(i0, min(i0 + 16, k)):
-                for j in range(j0, min(j0 + 16, n)):
-                    turned[j, i] = w[i, j]
+    """w.T as an array of its own."""
+    turned = np.empty((w.shape[1], w.shape[0]), w.dtype)
+    turn(w, turned)
     return turned
 
 
@@ -110,23 +101,28 @@ def _backward_large(g, x, w, dw, dx, want_dx):
 def _backward_small(g, y, x, w, dw, db, dx, relu, want_dx):
     (m, k), n = x.shape, g.shape[1]
     zero, size = dw.dtype.type(0), dw.itemsize
-    masked = np.empty((_BLOCK if relu else 0, n), g.dtype)
+    masked, one = np.empty((_BLOCK if relu else 0, n), g.dtype), np.ones(1, g.dtype)
     turned = _turned(w) if want_dx else w
+    narrow = n * size < VECTOR_BYTES  # then dw.T = g.T @ x fills whole vectors, and is turned around at the end
+    dwt = np.empty((n, k) if narrow else (0, 0), dw.dtype)
     G = masked.ctypes.data
     for i in range(0, m, _BLOCK):
-        rows = min(_BLOCK, m - i)
+        rows, start = min(_BLOCK, m - i), ADD if i else ZERO
         if relu:
-            _mask(g[i : i + rows], y[i : i + rows], masked, db)
+            _mask(g[i : i + rows], y[i : i + rows], masked[:rows])
         else:
-            _sum(g[i : i + rows], db)
             G = g.ctypes.data + size * i * n
+        _add_sum(rows, n, G, one, db)
         X = x.ctypes.data + size * i * k
-        product(
-            zero, size, k, rows, n, X, 1, k, G, n, dw.ctypes.data, n, 0, ADD if i else ZERO, 0
-        )  # x down its columns
+        if narrow:
+            product(zero, size, n, rows, k, G, 1, n, X, k, dwt.ctypes.data, k, 0, start, 0)
+        else:  # x down its columns
+            product(zero, size, k, rows, n, X, 1, k, G, n, dw.ctypes.data, n, 0, start, 0)
         if want_dx:
             out = dx.ctypes.data + size * i * k
             product(zero, size, rows, n, k, G, n, 1, turned.ctypes.data, k, out, k, 0, ZERO, 0)
+    if narrow:
+        turn(dwt, dw)
 
 
 @jit
@@ -136,32 +132,35 @@ def _backward(g, y, x, w, dw, db, dx, relu, want_dx):
     db[:] = 0
     if fits(m, k, n) and (m >= 8 or not want_dx):  # with few rows, turning w around does not pay
         _backward_small(g, y, x, w, dw, db, dx, relu, want_dx)
-    elif relu:
+        return
+    one = np.ones(1, g.dtype)
+    if relu:
         masked = np.empty_like(g)
-        _mask(g, y, masked, db)
+        _mask(g, y, masked)
+        _add_sum(m, n, masked.ctypes.data, one, db)
         _backward_large(masked, x, w, dw, dx, want_dx)
     else:
-        _sum(g, db)
+        _add_sum(m, n, g.ctypes.data, one, db)
         _backward_large(g, x, w, dw, dx, want_dx)
 
 
-@kernel("g[m,n] x[m,k] w[k,n] dw[k,n] db[n] dx[m,k]")
+@kernel("g[M,n] x[M,k] w[k,n] -> dw[k,n] db[n] dx[M,k]")
 def dense_backward(g, x, w, dw, db, dx):
     _backward(g, g, x, w, dw, db, dx, False, True)
 
 
-@kernel("g[m,n] y[m,n] x[m,k] w[k,n] dw[k,n] db[n] dx[m,k]")
+@kernel("g[M,n] y[M,n] x[M,k] w[k,n] -> dw[k,n] db[n] dx[M,k]")
 def dense_relu_backward(g, y, x, w, dw, db, dx):
     _backward(g, y, x, w, dw, db, dx, True, True)
 
 
-@kernel("g[m,n] x[m,k] dw[k,n] db[n]")
+@kernel("g[M,n] x[M,k] -> dw[k,n] db[n]")
 def dense_backward_first(g, x, dw, db):
     """Of a first layer, whose input needs no gradient."""
     _backward(g, g, x, dw, dw, db, dw, False, False)
 
 
-@kernel("g[m,n] y[m,n] x[m,k] dw[k,n] db[n]")
+@kernel("g[M,n] y[M,n] x[M,k] -> dw[k,n] db[n]")
 def dense_relu_backward_first(g, y, x, dw, db):
     """Of a first layer, whose input needs no gradient."""
     _backward(g, y, x, dw, dw, db, dw, True, False)

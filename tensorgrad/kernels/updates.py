@@ -8,8 +8,8 @@ import math
 from ._compile import kernel
 
 
-@kernel("p[n] g[n] velocity[n] hyper:d[4]")
-def sgd(p, g, velocity, hyper):
+@kernel("g[N] hyper:d[4] -> &p[N] &velocity[N]")
+def sgd(g, hyper, p, velocity):
     """hyper = lr, momentum, weight_decay, step (1 for the first)."""
     real = p.dtype.type
     lr, momentum, decay = real(hyper[0]), real(hyper[1]), real(hyper[2])
@@ -19,8 +19,8 @@ def sgd(p, g, velocity, hyper):
         p[i] -= lr * velocity[i]
 
 
-@kernel("p[n] g[n] m[n] v[n] hyper:d[6]")
-def adam(p, g, m, v, hyper):
+@kernel("g[N] hyper:d[6] -> &p[N] &m[N] &v[N]")
+def adam(g, hyper, p, m, v):
     """hyper = lr, beta1, beta2, eps, weight_decay, step (1 for the first).
 
     A mean that fades towards zero (a unit that is always off) is set to zero before it becomes subnormal: it moves
@@ -38,3 +38,28 @@ def adam(p, g, m, v, hyper):
         m[i] = real(0) if abs(mean) < tiny else mean
         v[i] = b2 * v[i] + c2 * d * d
         p[i] -= size * m[i] / (math.sqrt(v[i]) * root + eps)
+
+
+@kernel("-> &hyper:d[h]")
+def tick(hyper):
+    """One step more: the last of an optimizer's numbers counts them."""
+    hyper[hyper.size - 1] += 1
+
+
+@kernel("g[N] -> &failed:i[1]")
+def check_finite(g, failed):
+    """Set `failed` if a number is infinite or NaN: 0 * x is 0 for all others."""
+    zero = g.dtype.type(0)
+    total = zero
+    for i in range(g.size):
+        total += g[i] * zero
+    if total != zero:
+        failed[0] = 1
+
+
+@kernel("failed:i[1] -> &stops:i[1]")
+def stop_if(failed, stops):
+    """End the program if `failed` is set: the rows after this one are not run."""
+    if failed[0] != 0:
+        stops[0] = 1
+        raise FloatingPointError

@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import ops
 from ..errors import LabelError, ShapeError
+from ..kernels import current
 from .module import Module
 
 
@@ -17,23 +18,25 @@ class CrossEntropyLoss(Module):
     """
 
     def forward(self, prediction, target):
-        target = np.asarray(target)
-        if target.ndim != 2:
+        if np.ndim(target) != 2:
             return ops.softmax_cross_entropy(prediction, target)
-        if target.shape != np.shape(prediction):
+        if np.shape(target) != np.shape(prediction):
             raise ShapeError(
                 f"CrossEntropyLoss: one-hot targets must have the shape of the logits {np.shape(prediction)}, "
-                f"got {target.shape}" + ("; integer labels have shape (n,): y.ravel()" if target.shape[1] == 1 else "")
+                f"got {np.shape(target)}"
+                + ("; integer labels have shape (n,): y.ravel()" if np.shape(target)[1] == 1 else "")
             )
-        return ops.softmax_cross_entropy(prediction, self.labels(target))
+        if current.log is not None:  # of a step that is recorded: `check_targets` has looked at all of them
+            return ops.softmax_cross_entropy(prediction, ops.argmax(target, axis=1))
+        return ops.softmax_cross_entropy(prediction, self.labels(np.asarray(target)))
 
-    def check_targets(self, prediction, targets):
-        """Check the targets of a whole data set before training, given one batch's outputs (n, classes); see `fit`."""
+    def check_targets(self, shape, targets):
+        """Check the targets of a whole data set before training, given the shape (n, classes) of one batch's outputs."""
         targets = np.asarray(targets)
         if targets.ndim == 2:
             self.labels(targets)
         else:
-            ops.softmax_cross_entropy.check(np.broadcast_to(0.0, (len(targets), *np.shape(prediction)[1:])), targets)
+            ops.softmax_cross_entropy.check(np.broadcast_to(0.0, (len(targets), *shape[1:])), targets)
 
     @staticmethod
     def labels(onehot):

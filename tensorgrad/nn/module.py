@@ -4,10 +4,11 @@ import copy
 
 import numpy as np
 
-from .._parameter import Parameter
+from .._parameter import Parameter, changes
 from .._random import generator
 from .._tape import mode
 from ..errors import EngineError, OptionError, ShapeError, choose
+from ..kernels import current
 
 
 class Module:
@@ -30,7 +31,17 @@ class Module:
         """Compute the output; every subclass has its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...)")
 
+    def __setattr__(self, name, value):
+        changes.count += 1
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        changes.count += 1
+        object.__delattr__(self, name)
+
     def __call__(self, *args, **kwargs):
+        if current.log is not None:
+            current.log.modules[id(self)] = self
         if mode.trace is None:
             return self.forward(*args, **kwargs)
         with mode.trace.inside(self):

@@ -20,7 +20,7 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers, rng=None):
-        self.layers = []
+        self.layers = ()
         for layer in layers:
             self.add(layer)
         if rng is not None:
@@ -32,7 +32,7 @@ class Sequential(Module):
             hint = "; call the class: " + layer.__name__ + "(...)" if isinstance(layer, type) else ""
             hint = "; give the layers one by one: Sequential(*layers)" if isinstance(layer, list | tuple) else hint
             raise OptionError(f"Sequential: expected a layer (nn.Module), got {layer!r}{hint}")
-        self.layers.append(layer)
+        self.layers = (*self.layers, layer)
         return self
 
     def children(self):

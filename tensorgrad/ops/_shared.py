@@ -1,27 +1,93 @@
-"""What the ops share: calling flat kernels on arrays of any shape, axes, and the checks of shapes."""
+"""What the ops share: calling flat kernels on arrays of any shape, moving numbers, axes, and the checks of shapes."""
 
 import numpy as np
 
+from .. import kernels
 from ..errors import ShapeError
+from ..kernels import constant, current, root
 
 
-def unary(kernel, x):
-    """Run a kernel `x[n] out[n]` on an array of any shape."""
+def contiguous(x):
+    """x itself if its numbers are in C order, else a copy that is; while a log is open, a kernel moves them."""
+    if x.flags.c_contiguous:
+        return x
+    if current.log is None:
+        return np.ascontiguousarray(x)
     out = np.empty(x.shape, x.dtype)
-    kernel(x.ravel(), out.ravel())
+    if not out.size:
+        return out
+    owner = root(x)
+    if x.dtype.kind != "f" or not owner.flags.c_contiguous:
+        current.log.fail(f"an array of dtype {x.dtype} and shape {x.shape} has to be put in C order")
+        return np.ascontiguousarray(x)
+    if not any(x.strides[i] for i in range(x.ndim) if x.shape[i] > 1):
+        kernels.fill(one_number(x), flat(out))
+        return out
+    offset = (address(x) - address(owner)) // x.itemsize
+    strides = [s // x.itemsize * np.arange(n).reshape(-1, *[1] * (x.ndim - 1 - i))
+               for i, (s, n) in enumerate(zip(x.strides, x.shape, strict=True))]  # fmt: skip
+    positions = np.ascontiguousarray(np.broadcast_to(sum(strides) + offset, x.shape), np.int64)
+    kernels.take(flat(owner), flat(constant(positions)), flat(out))
     return out
 
 
-def binary(kernel, x, y):
-    """Run a kernel `x[n|1] y[n|1] out[n]` on two arrays that broadcast; a single number is not expanded."""
+def fresh(x):
+    """A copy of x in C order, by a kernel while a log is open."""
+    if current.log is None:
+        return np.array(x, order="C")
+    ordered = contiguous(x)
+    if ordered is not x or not x.size:
+        return ordered
+    if x.dtype.kind != "f":
+        current.log.fail(f"numbers of dtype {x.dtype} are copied")
+        return x.copy()
+    out = np.empty(x.shape, x.dtype)
+    kernels.copy(flat(x), flat(out))
+    return out
+
+
+def flat(x):
+    """A view of a C-contiguous array with one axis."""
+    return x.reshape(-1)
+
+
+def one_number(x):
+    """A view of the first number, with one axis."""
+    return x[(slice(0, 1),) * x.ndim].reshape(-1)
+
+
+def address(x):
+    """Where an array's first number is."""
+    return x.__array_interface__["data"][0]
+
+
+def is_fixed(x):
+    """Whether the numbers of x are the same in every run of an open log."""
+    return current.log is None or id(root(x)) in current.log.constants
+
+
+def unary(kernel, x):
+    """Run a kernel `x[n] -> out[n]` on an array of any shape."""
+    out = np.empty(x.shape, x.dtype)
+    kernel(flat(contiguous(x)), flat(out))
+    return out
+
+
+def operand(x, shape):
+    """x as an operand of an elementwise kernel: flat, expanded to the shape unless it is a single number."""
+    if x.shape == shape:
+        if x.flags.c_contiguous:
+            return x.reshape(-1)
+        return flat(contiguous(x)) if any(x.strides) else one_number(x)
+    return x.reshape(-1) if x.size == 1 else flat(contiguous(np.broadcast_to(x, shape)))
+
+
+def binary(kernel, x, y, dtype=None):
+    """Run a kernel `x[n|1] y[n|1] -> out[n]` on two arrays that broadcast; a single number is not expanded."""
     shape = x.shape if x.shape == y.shape else np.broadcast_shapes(x.shape, y.shape)
-    out = np.empty(shape, x.dtype)
-    if x.shape != shape and x.size != 1:
-        x = np.broadcast_to(x, shape)
-    if y.shape != shape and y.size != 1:
-        y = np.broadcast_to(y, shape)
+    out = np.empty(shape, dtype or x.dtype)
     if out.size:
-        kernel(x.ravel(), y.ravel(), out.ravel())
+        kernel(operand(x, shape), operand(y, shape), flat(out))
     return out
 
 
@@ -41,9 +107,9 @@ def check_broadcast(name):
 
 
 def elementwise(kernel, *inputs):
-    """Run a kernel `x[n] ... out[n]` on arrays of one shape."""
+    """Run a kernel `x[n] ... -> out[n]` on arrays of one shape."""
     out = np.empty(inputs[0].shape, inputs[0].dtype)
-    kernel(*(a.ravel() for a in inputs), out.ravel())
+    kernel(*(flat(contiguous(a)) for a in inputs), flat(out))
     return out
 
 
@@ -86,7 +152,7 @@ def as_rows(x, axes):
     kept = [i for i in range(x.ndim) if i not in axes]
     rest = tuple(x.shape[i] for i in kept)
     moved = x if list(axes) == list(range(x.ndim - len(axes), x.ndim)) else x.transpose(*kept, *axes)
-    return np.ascontiguousarray(moved).reshape(int(np.prod(rest)), int(np.prod([x.shape[i] for i in axes]))), rest
+    return contiguous(moved).reshape(int(np.prod(rest)), int(np.prod([x.shape[i] for i in axes]))), rest
 
 
 def kept_shape(shape, axes):

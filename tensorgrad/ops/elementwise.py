@@ -9,13 +9,16 @@ import numpy as np
 
 from .. import kernels
 from .._coerce import is_grid
+from .._logged import known
 from .._op import op
 from .._parameter import Parameter
 from .._registry import BY_NUMPY, OPS
 from .._samples import bad, bounded, elementwise, mask, sample, scaled, special, strided, uniform
 from .._tensor import Tensor, plain
+from .._watched import watched
 from ..errors import ShapeError
-from ._shared import binary, check_broadcast, check_same_shape, unary
+from ..kernels import constant, current
+from ._shared import binary, check_broadcast, check_same_shape, flat, is_fixed, operand, unary
 from ._shared import elementwise as same_shape
 
 # What every op of one input is tried on: one number, none, odd sizes around vector lanes, not contiguous, and specials.
@@ -109,9 +112,8 @@ def power(x, y, /):
     >>> power(np.array([2.0, 3.0]), 2)
     array([4., 9.])
     """
-    return (
-        unary(kernels.square, x) if y.size == 1 and y.item() == 2 and y.ndim <= x.ndim else binary(kernels.power, x, y)
-    )
+    squares = y.size == 1 and y.ndim <= x.ndim and is_fixed(y) and y.item() == 2
+    return unary(kernels.square, x) if squares else binary(kernels.power, x, y)
 
 
 @op(twin=lambda x: x * 1, backward=[lambda g, _y, _x: g], samples=ANY, numpy=(np.positive,))
@@ -334,8 +336,10 @@ def where(condition, x, y, /):
     """
     shape = np.broadcast_shapes(condition.shape, x.shape, y.shape)
     out = np.empty(shape, x.dtype)
-    flat = [np.broadcast_to(a, shape).ravel() for a in (condition.astype(bool), x, y)]
-    kernels.where(*flat, out.ravel())
+    if condition.dtype != bool:
+        condition = truth(condition)
+    if out.size:
+        kernels.where(*(operand(a, shape) for a in (condition, x, y)), flat(out))
     return out
 
 
@@ -346,9 +350,12 @@ def numbers(x):
     return plain(x) if isinstance(x, Tensor | np.ndarray) or is_grid(x) else x
 
 
-def _comparison(ufunc, operator, sign):
+def _comparison(ufunc, operator, sign, kernel):
     def compare(x, y):
-        return operator(numbers(x), numbers(y))
+        if current.log is None:
+            return operator(numbers(x), numbers(y))
+        x, y = (x._array if type(x) is Tensor else np.asarray(x) for x in known((x, y), (True, True)))
+        return watched(binary(kernel, x, y, np.bool_))
 
     compare.__name__ = ufunc.__name__
     compare.__doc__ = f"x {sign} y, broadcast: an array of bool, without gradient."
@@ -357,6 +364,16 @@ def _comparison(ufunc, operator, sign):
     return compare
 
 
-less, less_equal = _comparison(np.less, operator.lt, "<"), _comparison(np.less_equal, operator.le, "<=")
-greater, greater_equal = _comparison(np.greater, operator.gt, ">"), _comparison(np.greater_equal, operator.ge, ">=")
-equal, not_equal = _comparison(np.equal, operator.eq, "=="), _comparison(np.not_equal, operator.ne, "!=")
+less = _comparison(np.less, operator.lt, "<", kernels.less)
+less_equal = _comparison(np.less_equal, operator.le, "<=", kernels.less_equal)
+greater = _comparison(np.greater, operator.gt, ">", kernels.greater)
+greater_equal = _comparison(np.greater_equal, operator.ge, ">=", kernels.greater_equal)
+equal = _comparison(np.equal, operator.eq, "==", kernels.equal)
+not_equal = _comparison(np.not_equal, operator.ne, "!=", kernels.not_equal)
+
+
+def truth(condition):
+    """A condition of numbers as booleans: whether each is not zero."""
+    if current.log is None or condition.dtype.kind != "f":
+        return condition.astype(bool)
+    return binary(kernels.not_equal, condition, constant(np.zeros(1, condition.dtype)), np.bool_)

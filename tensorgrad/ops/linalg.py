@@ -7,6 +7,8 @@ from .._op import op
 from .._samples import accumulated, bad, sample, strided
 from .._tensor import Tensor
 from ..errors import OptionError, ShapeError, choose
+from ..kernels import constant, current
+from ._shared import contiguous
 
 
 def _check_matmul(a, b):
@@ -79,9 +81,11 @@ def matmul(a, b, /):
         count = int(np.prod(lead))
         left = np.broadcast_to(left, (*lead, m, k)).reshape(count, m, k)
         right = np.broadcast_to(right, (*lead, k, n)).reshape(count, k, n)
-    out = np.zeros((left.shape[0], left.shape[1], n), dtype=a.dtype)
+    out = np.empty((left.shape[0], left.shape[1], n), dtype=a.dtype)
     if out.size and k:
-        kernels.matmul(np.ascontiguousarray(left), np.ascontiguousarray(right), out)
+        kernels.matmul(contiguous(left), contiguous(right), out)
+    else:
+        constant(out)[...] = 0
     return out.reshape((*lead, *((m,) if a.ndim > 1 else ()), *((n,) if b.ndim > 1 else ())))
 
 
@@ -112,14 +116,16 @@ def _rows(x, width):
     """x as a contiguous matrix of rows: (..., width) -> (n, width)."""
     if x.ndim != 2:
         x = x.reshape(int(np.prod(x.shape[:-1])), width)
-    return np.ascontiguousarray(x)
+    return contiguous(x)
 
 
 def _dense_backward(needs, g, y, x, w, b, activation=None):
     k, n = w.shape
-    rows, g, w = _rows(x, k), _rows(g, n), np.ascontiguousarray(w)
+    rows, g, w = _rows(x, k), _rows(g, n), contiguous(w)
     real = w.dtype
     if not g.size or not k:
+        if current.log is not None:
+            current.log.fail("a dense layer got an empty batch")
         g = g if activation is None else np.where(_rows(y, n) > 0, g, 0)
         return np.zeros(x.shape, dtype=real), np.zeros((k, n), dtype=real), g.sum(0)
     dw, db = np.empty((k, n), real), np.empty(n, real)
@@ -158,7 +164,9 @@ def dense(x, w, b, /, activation=None):
     rows = _rows(x, w.shape[0])
     out = np.empty((len(rows), n), x.dtype)
     if rows.size:
-        _ACTIVATIONS[activation](rows, np.ascontiguousarray(w), np.ascontiguousarray(b), out)
+        _ACTIVATIONS[activation](rows, contiguous(w), contiguous(b), out)
     else:
+        if current.log is not None:
+            current.log.fail("a dense layer got an empty batch")
         out[...] = b if activation is None else np.maximum(b, 0)
     return out if x.ndim == 2 else out.reshape(*x.shape[:-1], n)

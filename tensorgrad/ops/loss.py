@@ -6,7 +6,9 @@ from .. import kernels
 from .._op import op
 from .._samples import accumulated, bad, labels, sample, scaled
 from ..errors import DTypeError, LabelError, ShapeError
-from .elementwise import square, subtract
+from ..kernels import constant
+from ._shared import contiguous
+from .elementwise import multiply, square, subtract
 from .reduce import _shifted_twin, mean
 
 
@@ -39,7 +41,7 @@ def _cross_entropy_twin(logits, labels):
 
 
 @op(twin=_cross_entropy_twin, constants=("labels",), check=_check_cross_entropy, tolerance=accumulated(16),
-    fused=lambda needs, g, saved, logits, labels: (saved[1] * g, None),
+    fused=lambda needs, g, saved, logits, labels: (multiply(saved[1], g), None),
     samples=[sample((5, 3), labels(5, 3)), sample((1, 1), [0]), sample((67, 2), labels(67, 2)), sample((3, 67), labels(3, 67)),
              sample(scaled((9, 5), 1e4), labels(9, 5)), sample((17, 9), labels(17, 9)), sample(scaled((8, 3), 9), labels(8, 3)),
              sample((33, 5), labels(33, 5)), sample((5, 3), lambda rng: np.array([0, 1, 2, 1, 0], "uint8"))],
@@ -58,7 +60,9 @@ def softmax_cross_entropy(logits, labels, /):
     array(1.38629436)
     """
     loss, dlogits = np.empty(1, logits.dtype), np.empty(logits.shape, logits.dtype)
-    kernels.softmax_cross_entropy(np.ascontiguousarray(logits), np.ascontiguousarray(labels, np.int64), loss, dlogits)
+    labels = labels if labels.dtype == np.int64 else labels.astype(np.int64)
+    rows = constant(np.array([len(logits)]))
+    kernels.softmax_cross_entropy(contiguous(logits), np.ascontiguousarray(labels), rows, loss, dlogits)
     return loss.reshape(()), dlogits
 
 

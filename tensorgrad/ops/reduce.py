@@ -7,7 +7,7 @@ from .._op import op
 from .._samples import accumulated, bad, bounded, sample, scaled, special, strided
 from .._tensor import plain
 from ..errors import ShapeError
-from ._shared import as_rows, axes_of, axis_of, kept_shape
+from ._shared import as_rows, axes_of, axis_of, contiguous, flat, kept_shape
 from .elementwise import divide
 
 AXES = [
@@ -54,11 +54,11 @@ def sum(x, /, axis=None, keepdims=False):
         rest = x.shape[len(axes) :]
         out = np.empty(rest, x.dtype)
         rows = x.reshape(-1, out.size) if x.size else np.empty((0, out.size), x.dtype)
-        kernels.sum_columns(np.ascontiguousarray(rows), out.ravel())
+        kernels.sum_columns(contiguous(rows), flat(out))
     else:
         rows, rest = as_rows(x, axes)
         out = np.empty(rest, x.dtype)
-        kernels.sum_rows(rows, out.ravel())
+        kernels.sum_rows(rows, flat(out))
     return out.reshape(kept_shape(x.shape, axes)) if keepdims else out
 
 
@@ -83,7 +83,7 @@ def _extreme(kernel):
         rows, rest = as_rows(x, axes)
         out = np.empty(rest, x.dtype)
         if out.size:
-            kernel(rows, out.ravel())
+            kernel(rows, flat(out))
         return out.reshape(kept_shape(x.shape, axes)) if keepdims else out
 
     return forward
@@ -92,12 +92,15 @@ def _extreme(kernel):
 _max, _min = _extreme(kernels.max_rows), _extreme(kernels.min_rows)
 
 
-def _extreme_rule(g, y, x, axis=None, keepdims=False):
-    """The gradient is split evenly between the elements that reach the extreme."""
-    hit = (x == _spread(y, x, axis, keepdims)) | (x != x)  # NaN wins
+def _extreme_backward(needs, g, y, x, axis=None, keepdims=False):
+    """The gradient is split evenly between the elements that reach the extreme; NaN wins."""
     axes = axes_of("max", axis, x.ndim)
-    count = np.maximum(hit.sum(axes, keepdims=True), 1).astype(g.dtype)
-    return np.where(hit, _spread(g, x, axis, keepdims) / count, 0)
+    rows, _ = as_rows(x, axes)
+    out = np.empty(rows.shape, x.dtype)
+    kernels.extreme_backward(flat(contiguous(g)), flat(y), rows, out)
+    kept = [i for i in range(x.ndim) if i not in axes]
+    moved = out.reshape([x.shape[i] for i in (*kept, *axes)])
+    return (moved.transpose(np.argsort([*kept, *axes])),)
 
 
 def _extreme_twin(reduce):
@@ -114,7 +117,7 @@ _EXTREME = [s for s in AXES if s.inputs != ((4, 0, 3),)] + [sample([[1.0, 3.0, 3
             sample([1.0, -2.0, 1.0]), special([[1.0, np.nan], [np.inf, 0.0], [-np.inf, -np.inf]], axis=1)]  # fmt: skip
 
 
-@op(twin=_extreme_twin(np.max), backward=[_extreme_rule], samples=_EXTREME, errors=NO_AXIS + EMPTY,
+@op(twin=_extreme_twin(np.max), fused=_extreme_backward, samples=_EXTREME, errors=NO_AXIS + EMPTY,
     check=_check_axes("max", empty=False), numpy=(np.max, np.amax))  # fmt: skip
 def max(x, /, axis=None, keepdims=False):
     """The largest element over an axis, several, or all (None); NaN wins, ties share the gradient evenly.
@@ -125,7 +128,7 @@ def max(x, /, axis=None, keepdims=False):
     return _max(x, axis, keepdims)
 
 
-@op(twin=_extreme_twin(np.min), backward=[_extreme_rule], samples=_EXTREME, errors=NO_AXIS + EMPTY,
+@op(twin=_extreme_twin(np.min), fused=_extreme_backward, samples=_EXTREME, errors=NO_AXIS + EMPTY,
     check=_check_axes("min", empty=False), numpy=(np.min, np.amin))  # fmt: skip
 def min(x, /, axis=None, keepdims=False):
     """The smallest element over an axis, several, or all (None); NaN wins, ties share the gradient evenly.
@@ -166,7 +169,7 @@ def _back(rows, x, axis):
     if axis == x.ndim - 1:
         return rows.reshape(x.shape)
     moved = (*x.shape[:axis], *x.shape[axis + 1 :], x.shape[axis])
-    return np.ascontiguousarray(np.moveaxis(rows.reshape(moved), -1, axis))
+    return contiguous(np.moveaxis(rows.reshape(moved), -1, axis))
 
 
 def _shifted_twin(x, axis):
@@ -202,7 +205,7 @@ def logsumexp(x, /, axis=-1, keepdims=False):
     """
     _, rest, top, total, _ = _soft_parts(x, axis)
     out = np.empty(rest, x.dtype)
-    kernels.log_of_sum(total, top, out.ravel())
+    kernels.log_of_sum(total, top, flat(out))
     return out.reshape(kept_shape(x.shape, axes_of("logsumexp", axis, x.ndim))) if keepdims else out
 
 

@@ -2,11 +2,16 @@
 
 import numpy as np
 
+from .. import kernels
+from .._logged import known
 from .._op import op
 from .._registry import BY_NUMPY, OPS
 from .._samples import bad, sample, strided
+from .._tensor import Tensor
+from .._watched import Watched, watched
 from ..errors import DTypeError, ShapeError
-from ._shared import axes_of
+from ..kernels import constant, current
+from ._shared import as_rows, axes_of, axis_of, contiguous, flat, fresh
 
 ANY = [sample((2, 3)), sample((67,)), sample((0, 3)), sample(strided(4, 5))]
 
@@ -36,7 +41,7 @@ def reshape(x, /, shape):
     array([[0., 1.],
            [2., 3.]])
     """
-    return np.array(x, order="C").reshape(_as_shape(shape))  # a copy: the input may be changed in place
+    return fresh(x).reshape(_as_shape(shape))  # a copy: the input may be changed in place
 
 
 def _check_transpose(x, axes=None):
@@ -60,7 +65,7 @@ def transpose(x, /, axes=None):
     >>> transpose(np.ones((2, 3))).shape
     (3, 2)
     """
-    return np.array(x.transpose(axes), order="C")
+    return fresh(x.transpose(axes))
 
 
 def _check_broadcast_to(x, shape):
@@ -86,14 +91,15 @@ def broadcast_to(x, /, shape):
     array([[1., 2.],
            [1., 2.]])
     """
-    return np.array(np.broadcast_to(x, _as_shape(shape)), order="C")
+    spread = np.broadcast_to(x, _as_shape(shape))
+    return np.array(spread, order="C") if current.log is None else spread  # kernels expand a single number themselves
 
 
 def _plain_index(index):
     """Tensors inside an index as arrays."""
     if isinstance(index, tuple):
         return tuple(_plain_index(i) for i in index)
-    return index.numpy() if type(index).__name__ == "Tensor" else index
+    return index._array if type(index) is Tensor else index.view(np.ndarray) if type(index) is Watched else index
 
 
 def _check_index(x, index):
@@ -118,7 +124,54 @@ def getitem(x, /, index):
     >>> getitem(np.arange(4.0), np.array([3, 3]))
     array([3., 3.])
     """
-    return np.array(x[_plain_index(index)], order="C")
+    if current.log is None or not (_moving(index) or _repeats(index)):
+        return fresh(x[_plain_index(index)])
+    positions, shape = _positions(x.shape, index)
+    out = np.empty(shape, x.dtype)
+    kernels.take(flat(contiguous(x)), positions, flat(out))
+    return out
+
+
+def _repeats(index):
+    """Whether an index holds arrays or lists, so that it may take an element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not all(isinstance(i, int | slice | type(None) | type(...)) for i in parts)
+
+
+def _moving(index):
+    """Whether an index holds numbers of a logged step, which may be others in its next run."""
+    return any(isinstance(i, Tensor | Watched) for i in (index if isinstance(index, tuple) else (index,)))
+
+
+def _positions(shape, index):
+    """Where in the flat array the elements of x[index] are, and the shape of the result, while a log is open."""
+    if not _moving(index):
+        found = np.arange(int(np.prod(shape))).reshape(shape)[_plain_index(index)]
+        return flat(constant(np.array(found, np.int64, order="C"))), found.shape
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [p._array if type(p) is Tensor else np.asarray(p) for p in parts]
+    together = np.broadcast_shapes(*(a.shape for a in arrays))
+    if any(
+        a.dtype.kind != "i" or (a.shape != together and m) for a, m in zip(arrays, map(_moving, parts), strict=True)
+    ):
+        current.log.fail("an index mixes numbers of the step with slices, masks or other shapes")
+        found = np.arange(int(np.prod(shape))).reshape(shape)[_plain_index(index)]
+        return flat(np.array(found, np.int64, order="C")), found.shape
+    rows = flat(constant(np.zeros(together, np.int64)))
+    for a, part, n in zip(arrays, parts, shape):  # noqa: B905  (the axes that are left are taken whole)
+        if _moving(part):
+            current.log.limits.append((a, -n, n - 1))
+        else:
+            a = constant(np.array(np.broadcast_to(a, together), np.int64, order="C"))
+        out = np.empty(rows.shape, np.int64)
+        kernels.next_axis(rows, flat(np.ascontiguousarray(a)), constant(np.array([n])), out)
+        rows = out
+    rest = shape[len(parts) :]
+    if int(np.prod(rest)) > 1:
+        out = np.empty((rows.size, int(np.prod(rest))), np.int64)
+        kernels.whole_rows(rows, out)
+        rows = flat(out)
+    return rows, together + rest
 
 
 def _scatter_twin(g, shape, index):
@@ -142,13 +195,15 @@ def scatter_add(g, /, shape, index):
     >>> scatter_add(np.array([1.0, 2.0]), (3,), np.array([0, 0]))
     array([3., 0., 0.])
     """
+    if current.log is not None:
+        out = np.empty(shape, g.dtype)
+        kernels.scatter_add(flat(contiguous(g)), _positions(shape, index)[0], flat(out))
+        return out
     out = np.zeros(shape, dtype=g.dtype)
-    index = _plain_index(index)
-    parts = index if isinstance(index, tuple) else (index,)
-    if all(isinstance(i, int | slice | type(None) | type(...)) for i in parts):
-        out[index] = g  # such an index takes no element twice
+    if _repeats(index):
+        np.add.at(out, _plain_index(index), g)
     else:
-        np.add.at(out, index, g)
+        out[index] = g
     return out
 
 
@@ -185,7 +240,21 @@ def _concatenate_rule(i, g, _y, *arrays, axis=0):
             bad((2, 3), axis=2, error=ShapeError, match="axis 2 does not exist")],
     check=_check_join("concatenate"))  # fmt: skip
 def _concatenate(*arrays, axis=0):
-    return np.concatenate(arrays, axis)
+    return np.concatenate(arrays, axis) if current.log is None else _joined(arrays, axis)
+
+
+def _joined(arrays, axis):
+    """np.concatenate by kernels."""
+    shape = list(arrays[0].shape)
+    shape[axis] = sum(a.shape[axis] for a in arrays)
+    where = np.split(
+        np.arange(int(np.prod(shape))).reshape(shape), np.cumsum([a.shape[axis] for a in arrays])[:-1], axis
+    )
+    out = np.empty(shape, arrays[0].dtype)
+    kernels.fill(constant(np.zeros(1, out.dtype)), flat(out))
+    for a, positions in zip(arrays, where, strict=True):
+        kernels.put(flat(contiguous(a)), flat(constant(np.array(positions, np.int64, order="C"))), flat(out))
+    return out
 
 
 def concatenate(arrays, axis=0):
@@ -206,7 +275,9 @@ def concatenate(arrays, axis=0):
             bad((2, 3), axis=3, error=ShapeError, match="axis 3 does not exist")],
     check=_check_join("stack"))  # fmt: skip
 def _stack(*arrays, axis=0):
-    return np.stack(arrays, axis)
+    if current.log is None:
+        return np.stack(arrays, axis)
+    return _joined([np.expand_dims(a, axis) for a in arrays], axis)
 
 
 def stack(arrays, axis=0):
@@ -237,14 +308,26 @@ def astype(x, /, dtype):
     >>> astype(np.ones(2), "float32").dtype
     dtype('float32')
     """
-    return x.astype(dtype)
+    if current.log is None or x.dtype == dtype:
+        return x.astype(dtype) if current.log is None else fresh(x)
+    out = np.empty(x.shape, dtype)
+    (kernels.widen if out.dtype == np.float64 else kernels.narrow)(flat(contiguous(x)), flat(out))
+    return out
 
 
 def argmax(x, axis=None):
     """The index of the largest element along an axis, a plain array: it has no gradient."""
     from .elementwise import numbers
 
-    return np.argmax(numbers(x), axis)
+    if current.log is None:
+        return np.argmax(numbers(x), axis)
+    (x,) = known((x,), (True,))
+    x = x._array if type(x) is Tensor else np.asarray(x)
+    axes = tuple(range(x.ndim)) if axis is None else (axis_of("argmax", axis, x.ndim),)
+    rows, rest = as_rows(x, axes)
+    out = np.empty(rest, np.int64)
+    kernels.argmax_rows(rows, flat(out))
+    return watched(out)
 
 
 OPS["argmax"] = argmax

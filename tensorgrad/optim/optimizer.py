@@ -7,9 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from .. import kernels
 from .._parameter import Parameter
 from ..errors import GradientError, OptionError
-from ..kernels import Kernel
+from ..kernels import Kernel, current, kept
+from ._update import Update
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,17 @@ class Optimizer:
     def __init__(self, parameters, **hyper):
         numbers = self._checked_hyper(hyper)
         self.parameters = self._checked_parameters(parameters)
-        self.steps = 0
-        self._numbers = np.array([*numbers, 0.0], dtype=np.float64)
+        self._numbers = np.array([*numbers, 0.0], dtype=np.float64)  # the last counts the steps
         self._state = [tuple(np.zeros(p.size, dtype=_real(p)) for _ in self.slots) for p in self.parameters]  # flat
+        self._shapes = [p.shape for p in self.parameters]
+        self._tensors = all(p.engine == "tensor" for p in self.parameters)
+        self._failed, self._stops = np.zeros(1, np.int64), np.zeros(1, np.int64)  # whether numbers were not finite
+        self._update = None  # how to update tensors, made at the first step
+
+    @property
+    def steps(self):
+        """How many steps were taken."""
+        return int(self._numbers[-1])
 
     def _checked_hyper(self, hyper):
         name = type(self).__name__
@@ -100,21 +110,42 @@ class Optimizer:
                     "first, leave it out of the optimizer if the loss does not depend on it, or freeze it with "
                     "requires_grad = False. (Was the optimizer made before model.astype or model.to, which return a new model?)"
                 )
-        return [None if g is None else g.reshape(-1) for g in grads]
+        return grads
 
-    def apply(self, grads):
-        """Update the parameters from these gradients; None leaves one as it is."""
-        self.steps += 1
-        self._numbers[-1] = self.steps
-        for p, g, slots in zip(self.parameters, grads, self._state):  # noqa: B905
+    def apply(self, grads, finite=False):
+        """Update the parameters from these gradients; None leaves one as it is. Whether it was done.
+
+        With `finite` nothing is changed if a gradient has an infinity or NaN in it.
+        """
+        self._failed[0] = 0
+        for g, shape in zip(grads, self._shapes):  # noqa: B905
+            if g is not None and (g.shape != shape or not g.flags.c_contiguous):
+                raise GradientError(
+                    f"{type(self).__name__}.step: a gradient of shape {g.shape} does not fit its parameter of shape {shape}"
+                )
+        if not self._tensors or current.log is not None:
+            return self._apply_one_by_one(grads, finite)
+        if self._update is None or not self._update.fits(grads):
+            self._update = Update(self, grads)
+        return self._update(grads, finite)
+
+    def _apply_one_by_one(self, grads, finite):
+        """The same, parameter by parameter: on Values, and while a log of kernel calls is open."""
+        flat = [None if g is None else np.asarray(g).reshape(-1) for g in grads]
+        if finite:
+            for g in flat:
+                if g is not None:
+                    kernels.check_finite(g, kept(self._failed))
+            if self._failed[0]:
+                return False
+            kernels.stop_if(self._failed, kept(self._stops))
+        kernels.tick(kept(self._numbers))
+        for p, g, slots in zip(self.parameters, flat, self._state, strict=True):
             if g is not None:
                 numbers = p.take()
-                if g.size != numbers.size:
-                    raise GradientError(
-                        f"{type(self).__name__}.step: a gradient has {g.size} numbers, its parameter {numbers.size}"
-                    )
-                self.kernel(numbers, g, *slots, self._numbers)
+                self.kernel(g, self._numbers, kept(numbers), *(kept(slot) for slot in slots))
                 p.put(numbers)
+        return True
 
     def zero_grad(self):
         """Forget the gradients of all parameters."""
@@ -153,7 +184,7 @@ class Optimizer:
                 f"{name}.load_state_dict: the state is of other parameters or another optimizer, or incomplete"
             )
         self._numbers[:-1] = self._checked_hyper(hyper)
-        self.steps = steps
+        self._numbers[-1] = steps
         for mine, saved in zip(self._state, arrays, strict=True):
             for slot, array in zip(self.slots, mine, strict=True):
                 array[...] = saved[slot].reshape(-1)

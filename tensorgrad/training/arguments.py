@@ -67,3 +67,17 @@ def checked_size(owner, batch_size, count):
 def number_dtype(model):
     """The dtype that data gets for this model: exact and many-digit scalar models take float64."""
     return np.dtype(np.float64) if model.dtype == object else model.dtype
+
+
+def checked_schedule(owner, schedule):
+    """A function of the step number, or None."""
+    if schedule is None or callable(schedule):
+        return schedule
+    raise OptionError(f"{owner}: schedule must be a function step -> learning rate, or None, got {schedule!r}")
+
+
+def checked_rate(owner, rate, step):
+    """A learning rate that a schedule gave."""
+    if isinstance(rate, int | float | np.number) and not isinstance(rate, bool) and 0 <= rate < np.inf:
+        return float(rate)
+    raise OptionError(f"{owner}: the schedule must give a number of at least 0, got {rate!r} for step {step}")

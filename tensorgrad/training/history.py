@@ -6,7 +6,8 @@ from ..errors import need
 class History:
     """What `fit` returns: `history.loss` (one number an epoch), `history.steps` (one a step), `history["val_loss"]`.
 
-    `stopped` says why training ended early ("" if it did not); `seconds` how long it took; `engine` where it ran.
+    `stopped` says why training ended early ("" if it did not); `seconds` how long it took; `engine` where it ran,
+    `compiled` whether as programs, on how many `threads`; `eager_because` says why not.
 
     >>> h = History("tensor")
     >>> h.append(loss=0.5, accuracy=0.9)
@@ -20,6 +21,7 @@ class History:
         self.steps = []
         self.seconds = 0.0
         self.stopped = ""
+        self.compiled, self.eager_because, self.threads = False, "", 1
 
     def append(self, **numbers):
         """Add the numbers of one epoch."""

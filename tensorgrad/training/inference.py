@@ -1,29 +1,14 @@
 """predict and evaluate: a model's outputs and scores as plain numbers, on either engine."""
 
-import contextlib
-
 import numpy as np
 
-from .._tape import no_grad
+from .._program.compile import CompiledModel, evaluating
 from .._tensor import plain
 from ..data import checked
 from ..data.batches import batches, checked_rows
 from ..errors import OptionError
 from .arguments import checked_loss, checked_model, checked_size, number_dtype
 from .metrics import named_metrics, score
-
-
-@contextlib.contextmanager
-def evaluating(model):
-    """The model switched to evaluation, nothing recorded; afterwards each module is as it was."""
-    before = [(m, m.training) for _, m in model.named_modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, training in before:
-            module.training = training
 
 
 def predict(model, X, batch_size=1024):
@@ -37,17 +22,31 @@ def predict(model, X, batch_size=1024):
     """
     X = checked_rows(X, number_dtype(checked_model("predict", model)), "predict: X")
     size = checked_size("predict", batch_size, len(X))
-    with evaluating(model):
-        return np.concatenate([plain(model(X[rows])) for rows in batches(len(X), size)])
+    run = runner(model)
+    return np.concatenate([run(X[rows]) for rows in batches(len(X), size)])
 
 
-def evaluate(model, data, loss=None, metrics=(), batch_size=1024):
+def runner(model):
+    """What computes a model's outputs as arrays: on the tensor engine a program, once a shape has come twice."""
+    if model.engine == "tensor":
+        return CompiledModel(model, patient=True)
+
+    def run(x):
+        with evaluating(model):
+            return plain(model(x))
+
+    return run
+
+
+def evaluate(model, data, loss=None, metrics=(), batch_size=1024, run=None):
     """Loss and metrics over (X, y), as a dict of numbers: {"loss": ..., "accuracy": ...}.
 
     >>> from tensorgrad import nn
     >>> model = nn.Sequential(nn.Dense(2, 3), rng=0)
     >>> evaluate(model, (np.zeros((4, 2)), np.array([0, 0, 0, 1])), metrics=["accuracy"])
     {'accuracy': 0.75}
+
+    `run`, if given, computes the model's outputs: fit keeps one from epoch to epoch.
     """
     X, y = checked(data, number_dtype(checked_model("evaluate", model)), "evaluate")
     loss = None if loss is None else checked_loss("evaluate", loss)
@@ -57,13 +56,13 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024):
             'evaluate: nothing to evaluate; pass loss=nn.CrossEntropyLoss(), say, or metrics=["accuracy"]'
         )
     metrics = named_metrics(metrics)
-    outputs, total = [], 0.0
-    with evaluating(model):
-        for rows in batches(len(X), size):
-            output, target = model(X[rows]), y[rows]
-            outputs.append(plain(output))
-            if loss is not None:
-                total += float(loss(output, target).item()) * len(target)
+    outputs, total, run = [], 0.0, run or runner(model)
+    for rows in batches(len(X), size):
+        output, target = run(X[rows]), y[rows]
+        outputs.append(output)
+        if loss is not None:
+            with evaluating(model):
+                total += float(plain(loss(output, target))) * len(target)
     together = np.concatenate(outputs)
     result = {} if loss is None else {"loss": total / len(X)}
     return result | {name: score(name, metric, together, y) for name, metric in metrics.items()}

@@ -1,30 +1,39 @@
 """fit: the training loop, the same for both engines."""
 
 import math
+import os
+import sys
 import time
 import warnings
 
 import numpy as np
 
 from .. import kernels
+from .._program.threads import checked_threads
 from .._random import generator
-from .._tensor import plain
-from ..data import batches, checked
+from .._tensor import Tensor, plain
+from ..data import checked
 from ..errors import OptionError, ShapeError
+from ..kernels import current, kept
 from .arguments import (
     checked_callbacks,
     checked_epochs,
     checked_loss,
     checked_model,
     checked_optimizer,
+    checked_rate,
+    checked_schedule,
     checked_size,
     number_dtype,
 )
+from .compiled import Stretches
 from .history import History
-from .inference import evaluate
+from .inference import evaluate, runner
 from .interrupt import Interrupt
 from .metrics import named_metrics, score
 from .progress import Progress
+
+_HERE = os.path.dirname(os.path.dirname(__file__))
 
 
 def fit(
@@ -40,7 +49,9 @@ def fit(
     validation=None,
     metrics=(),
     callbacks=(),
-    compile=False,
+    schedule=None,
+    compile=True,
+    threads=None,
     progress=True,
 ):
     """Train a model on data = (X, y) and return the History; works the same on both engines.
@@ -51,8 +62,11 @@ def fit(
     by returning True. Ctrl-C ends it after the step under way. If a loss is not finite, that step is not taken: training
     ends there with a warning. `history.stopped` says which of these it was.
 
-    Every step runs eagerly: compile=True raises OptionError. Raises DataError for data that is empty, has NaN in it or
-    does not match, OptionError for an optimizer of another model.
+    schedule: step -> learning rate, counted from 0. With `compile` whole stretches of steps run as programs, with the
+    numbers of eager training; where that cannot be, steps run eagerly and `history.eager_because` says why. `threads` is
+    how many may work on a step (None: see `set_threads`); the same seed and threads give the same bits.
+
+    Raises DataError for data that is empty, has NaN in it or does not match, OptionError for an optimizer of another model.
 
     >>> import tensorgrad as tg
     >>> from tensorgrad import nn, optim
@@ -66,94 +80,114 @@ def fit(
     checked_optimizer("fit", optimizer, checked_model("fit", model))
     X, y = checked(data, number_dtype(model), "fit")
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
-    if compile:
-        raise OptionError("fit: compile=True is not available: every step runs eagerly; pass compile=False")
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
+    most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule)
     rng = generator("fit", seed) if shuffle else None
-    run = _Run(model, checked_loss("fit", loss), optimizer, metrics, y)
-    history, start = run.history, time.perf_counter()
+    steps = Steps(model, checked_loss("fit", loss), optimizer, metrics, y, schedule)
+    history, start = steps.history, time.perf_counter()
     model.train()
+    why = (
+        ""
+        if compile and model.engine == "tensor"
+        else "compile=False"
+        if not compile
+        else "the scalar engine is Python"
+    )
+    run = runner(model)  # of validation
+    stretches = Stretches(steps, X, y, size, most, why)
+    at_once = epochs if not callbacks and held_out is None else 1  # how many epochs nobody looks at one by one
     with Interrupt() as interrupt, Progress(epochs, progress) as bar:
-        for _ in range(epochs):
-            scores = run.epoch(X, y, batches(len(X), size, rng), interrupt)
-            if held_out is not None and scores and not interrupt.requested:
-                found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()))
-                scores |= {f"val_{name}": value for name, value in found.items()}
-            if scores:
+        while len(history) < epochs and not history.stopped:
+            count = stretches.epochs_at_once(min(at_once, epochs - len(history)))
+            losses, sizes = stretches.run([order_of(len(X), size, rng) for _ in range(count)], interrupt)
+            for scores in epoch_scores(stretches, losses, sizes):
+                if held_out is not None and not interrupt.requested:
+                    found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()), run=run)
+                    scores |= {f"val_{name}": value for name, value in found.items()}
                 history.append(**scores)
                 bar.step(scores)
             # True asks to stop; other results mean nothing.
-            asked = [callback(history) for callback in callbacks] if scores else []
+            asked = [callback(history) for callback in callbacks] if len(losses) else []
             if interrupt.requested:
                 history.stopped = history.stopped or "interrupted by Ctrl-C"
             elif any(isinstance(a, bool | np.bool_) and a for a in asked):
                 history.stopped = history.stopped or "a callback asked for it"
-            if history.stopped:
-                break
-    history.seconds = time.perf_counter() - start
+    if not why:
+        optimizer.zero_grad()  # programs leave no gradients behind
+    history.compiled, history.eager_because = not stretches.eager_because, stretches.eager_because
+    history.threads, history.seconds = stretches.threads, time.perf_counter() - start
     return history
 
 
-class _Run:
-    """One training: what every step needs."""
+def epoch_scores(stretches, losses, sizes):
+    """The mean loss and metrics of each epoch of a stretch, of the last one as far as it went."""
+    for first in range(0, len(losses), stretches.per_epoch):
+        value, size = (a[first : first + stretches.per_epoch] for a in (losses, sizes))
+        total = size.sum()
+        scores = {"loss": float(value @ size / total)}
+        for name, metric in stretches.steps.metrics.items():
+            batches = [
+                stretches.outputs_of(first + i, row, n)
+                for i, (row, n) in enumerate(zip(size.cumsum() - size, size, strict=True))
+            ]
+            if getattr(metric, "by_rows", False):  # a mean over rows: all at once
+                batches = [[np.concatenate(part) for part in zip(*batches, strict=True)]]
+            found = [score(name, metric, *batch) * len(batch[1]) for batch in batches]
+            scores[name] = sum(found) / total
+        yield {k: float(v) for k, v in scores.items()}
 
-    def __init__(self, model, loss, optimizer, metrics, targets):
+
+class Steps:
+    """What a step of training is, eager or recorded."""
+
+    def __init__(self, model, loss, optimizer, metrics, targets, schedule):
         self.model, self.loss, self.optimizer, self.metrics, self.targets = model, loss, optimizer, metrics, targets
+        self.schedule, self.first = schedule, True
         self.history = History(model.engine)
 
-    def epoch(self, X, y, order, interrupt):
-        """One pass over the batches; the epoch's mean loss and metrics, or {} if it ended before its first step."""
-        totals, rows_done = dict.fromkeys(("loss", *self.metrics), 0.0), 0
-        for rows in order:
-            target = y[rows]
-            value, numbers = self.step(X[rows], target)
-            if self.history.stopped:
-                break
-            count = len(target)
-            rows_done += count
-            totals["loss"] += value * count
-            for name, metric in self.metrics.items():
-                totals[name] += score(name, metric, numbers, target) * count
-            if interrupt.requested:
-                break
-        return {k: v / rows_done for k, v in totals.items()} if rows_done else {}
+    def rate(self, step):
+        """The learning rate of a step."""
+        return checked_rate("fit", self.schedule(step), step)
 
-    def step(self, x, target):
-        """Forward, backward and update for one batch: the loss as a number, and the outputs if a metric wants them.
+    def step(self, x, target, at):
+        """Forward, backward and update for one batch, step number `at`: (the loss as a number, the loss, the outputs).
 
         Where numbers are not finite nothing is updated, and `history.stopped` says why.
         """
         self.optimizer.zero_grad()  # first, so that the forward finds that memory free and still in the cache
         output = self.model(x)
-        if not self.history.steps:
+        if self.first:
             self.check_all_targets(output)
         loss = self.loss(output, target)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
-        value = float(loss.item())
-        finite = math.isfinite(value)
-        if finite:
+        self.first = False
+        value = float(number(loss))
+        if math.isfinite(value):
+            if current.log is not None:
+                kernels.check_finite(loss._array.reshape(-1), kept(self.optimizer._failed))
             loss.backward()
-            grads = self.optimizer.gradients()
-            if all_finite(grads):
-                self.optimizer.apply(grads)
-                self.history.steps.append(value)
-                return value, plain(output) if self.metrics else None
-        what = "a gradient was not finite" if finite else f"the loss became {value}"
-        self.history.stopped = f"{what} at step {len(self.history.steps)}"
+            if self.optimizer.apply(self.optimizer.gradients(), finite=True):
+                return value, loss, output
+        self.stop(value, at)
+        return value, loss, output
+
+    def stop(self, value, at):
+        """Say that training ends at step `at`, as its loss or a gradient is not finite."""
+        what = "a gradient was not finite" if math.isfinite(value) else f"the loss became {value}"
+        self.history.stopped = f"{what} at step {at}"
         warnings.warn(
             f"fit: {self.history.stopped}; the model is as it was before that step. "
             "A smaller learning rate or scaled data often helps",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=_depth_of_fit(),
         )
-        return math.nan, None
 
     def check_all_targets(self, output):
         """Let the loss look at all targets before the first update: a wrong label is named by its row in the data."""
-        if hasattr(self.loss, "check_targets") and np.ndim(plain(output)) == 2:
-            self.loss.check_targets(plain(output), self.targets)
+        if hasattr(self.loss, "check_targets") and np.ndim(output) == 2:
+            self.loss.check_targets(np.shape(output), self.targets)
 
     @staticmethod
     def _refuse(loss):
@@ -162,9 +196,19 @@ class _Run:
         raise OptionError(f"fit: the loss must be a tensor that depends on the model, got {type(loss).__name__}")
 
 
-def all_finite(grads):
-    """Whether no gradient has an infinity or NaN in it; missing ones (None) count as finite."""
-    for g in grads:  # noqa: SIM110  (a loop, as this runs in every step)
-        if g is not None and not kernels.all_finite(g):
-            return False
-    return True
+def number(loss):
+    """The loss as a number, without asking a recorded Tensor for it."""
+    return loss._array if type(loss) is Tensor else plain(loss)
+
+
+def order_of(count, size, rng):
+    """The rows of an epoch in the order drawn from rng; None as they are, where there is nothing to shuffle."""
+    return None if rng is None or count <= size else rng.permutation(count)
+
+
+def _depth_of_fit():
+    """How far up the stack fit was called, for the warning to point there."""
+    depth, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        depth, frame = depth + 1, frame.f_back
+    return depth

@@ -244,7 +244,7 @@ def test_ops_of_two_inputs_have_broadcasting_samples():
 def first_of_ties(arg):
     """All of the gradient to the first of the largest, not even shares."""
 
-    def rule(g, _y, x, axis=None, keepdims=False):
+    def fused(_needs, g, _y, x, axis=None, keepdims=False):
         axes = tuple(range(x.ndim)) if axis is None else tuple(np.atleast_1d(axis) % x.ndim)
         kept = np.asarray(g).reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
         rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(
@@ -253,9 +253,9 @@ def first_of_ties(arg):
         first = np.arange(rows.shape[-1]) == arg(rows, axis=-1)[..., None]
         order = [i for i in range(x.ndim) if i not in axes] + list(axes)
         hit = first.reshape([x.shape[i] for i in order]).transpose(np.argsort(order))
-        return np.where(hit, kept, 0.0)
+        return (np.where(hit, kept, 0.0),)
 
-    return [rule]
+    return fused
 
 
 def dense_passing_at_zero(needs, g, _y, x, w, b, activation=None):
@@ -275,8 +275,8 @@ OTHER_RULE = {
     "sign": ("forward", lambda x: np.where(x >= 0, 1.0, -1.0)),
     "maximum": ("backward", [lambda g, _z, x, y: np.where(x >= y, g, 0), lambda g, _z, x, y: np.where(y > x, g, 0)]),
     "minimum": ("backward", [lambda g, _z, x, y: np.where(x <= y, g, 0), lambda g, _z, x, y: np.where(y < x, g, 0)]),
-    "max": ("backward", first_of_ties(np.argmax)),
-    "min": ("backward", first_of_ties(np.argmin)),
+    "max": ("fused", first_of_ties(np.argmax)),
+    "min": ("fused", first_of_ties(np.argmin)),
 }
 
 

@@ -52,7 +52,7 @@ def test_history_counts_epochs_and_steps():
 def test_batches_cover_all_rows(batch_size, steps):
     seen = []
     loss = nn.CrossEntropyLoss()
-    fit(epochs=1, batch_size=batch_size, loss=lambda o, t: (seen.append(t), loss(o, t))[1])
+    fit(epochs=1, batch_size=batch_size, loss=lambda o, t: (seen.append(t), loss(o, t))[1], compile=False)
     assert len(seen) == steps
     assert sorted(np.concatenate(seen)) == sorted(LABELS)
 
@@ -65,6 +65,7 @@ def test_shuffle():
             data=(X, np.hstack([rows, rows, rows])),
             epochs=2,
             loss=lambda o, t: (seen.append(t[:, 0]), (o * o).mean())[1],
+            compile=False,
             **options,
         )
         return np.concatenate(seen).reshape(2, 10).tolist()
@@ -73,6 +74,7 @@ def test_shuffle():
     first, second = order(seed=1)
     assert first != second != list(range(10))
     assert order(seed=1) == [first, second] != order(seed=2)
+    assert order(batch_size=10) == [list(range(10))] * 2  # nothing to shuffle
 
 
 def test_epoch_numbers_are_means_over_rows():
@@ -88,7 +90,7 @@ def test_plain_data_is_cast_to_the_model(dtype):
     given = whole.tolist() if dtype is list else whole.astype(dtype)
     model, _ = fit((given, LABELS))
     assert bits(model) == bits(fit((whole.astype(np.float32), LABELS))[0])
-    assert model.parameters()[0].grad.dtype == np.float32
+    assert model.dtype == np.float32
 
 
 def test_same_seed_same_bits():
@@ -278,7 +280,12 @@ OTHER = nn.Dense(2, 3, rng=0)
         ({"batch_size": 0}, "fit: batch_size must be a positive whole number or None for all rows, got 0"),
         ({"batch_size": 2.5}, "fit: batch_size must be a positive whole number or None for all rows, got 2.5"),
         ({"batch_size": True}, "fit: batch_size must be a positive whole number or None for all rows, got True"),
-        ({"compile": True}, "fit: compile=True is not available: every step runs eagerly; pass compile=False"),
+        ({"threads": 0}, "fit: threads must be a whole number of at least 1, or None for all processors, got 0"),
+        ({"threads": 1.5}, "fit: threads must be a whole number of at least 1, or None for all processors, got 1.5"),
+        ({"threads": True}, "fit: threads must be a whole number of at least 1, or None for all processors, got True"),
+        ({"schedule": 0.1}, "fit: schedule must be a function step -> learning rate, or None, got 0.1"),
+        ({"schedule": lambda step: -1}, "fit: the schedule must give a number of at least 0, got -1 for step 0"),
+        ({"schedule": lambda step: None}, "fit: the schedule must give a number of at least 0, got None for step 0"),
         ({"callbacks": ["x"]}, "fit: expected callbacks to be functions of the History, got 'x'"),
     ],
     ids=lambda o: str(next(iter(o.items())))[:40] if isinstance(o, dict) else "",
@@ -369,13 +376,13 @@ def test_ctrl_c_in_a_step_finishes_that_step():
             press_ctrl_c()
         return loss(o, t)
 
-    _, history = fit(model=model, optimizer=sgd, epochs=9, loss=pressed)
+    _, history = fit(model=model, optimizer=sgd, epochs=9, loss=pressed, compile=False)
     assert len(history.steps) == len(calls) == sgd.steps == 5
     assert history.stopped == "interrupted by Ctrl-C"
     assert len(history) == 2  # the second epoch as far as it went
     same, _ = fit(
         epochs=9,
-        callbacks=[],
+        compile=False,
         loss=lambda o, t: (calls.append(1), loss(o, t) if len(calls) <= 10 else (o * 0).sum())[1],
     )
     assert bits(model) == bits(same)  # what is left are steps with gradient 0
@@ -391,7 +398,8 @@ def test_ctrl_c_at_any_time_leaves_a_consistent_model():
     assert len(history.steps) == sgd.steps > 0
     assert all(np.isfinite(p.data).all() for p in model.parameters())
     again, optimizer = make()
-    fit(model=again, optimizer=optimizer, epochs=10**6, loss=stop_after(sgd.steps, nn.CrossEntropyLoss()))
+    loss = stop_after(sgd.steps, nn.CrossEntropyLoss())
+    fit(model=again, optimizer=optimizer, epochs=10**6, loss=loss, compile=False)
     assert bits(again) == bits(model)
 
 

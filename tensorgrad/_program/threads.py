@@ -1,0 +1,107 @@
+"""How many threads run a program, and how many BLAS may use meanwhile."""
+
+import contextlib
+import os
+import threading
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .. import kernels
+from ..errors import OptionError
+from ..kernels._tile import fits
+
+# A rough price list, in nanoseconds on one core: it only has to tell a step of microseconds from one that is worth sharing.
+FLOP, NUMBER, ROW = 0.012, 0.25, 30.0
+WORTH = 15_000  # nanoseconds of work that each thread should have, to make up for two meetings a step
+_setting: dict[str, int | None] = {"threads": None}
+
+
+def cores():
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_threads(n):
+    """Use at most n threads from now on, where nothing else is said (`threads=`); None: one for each processor.
+
+    >>> set_threads(1)
+    >>> set_threads(None)
+    """
+    _setting["threads"] = None if n is None else checked_threads("set_threads", n)
+
+
+def checked_threads(owner, n):
+    """A number of threads, 1 or more; None is what `set_threads` said."""
+    if n is None:
+        return _setting["threads"] or cores()
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+        raise OptionError(
+            f"{owner}: threads must be a whole number of at least 1, or None for all processors, got {n!r}"
+        )
+    return int(n)
+
+
+def flops(row):
+    """Floating-point operations of the products in a row; 0 if it has none."""
+    s = {k.lower(): v for k, v in row.sizes.items()}
+    if row.kernel is kernels.matmul:
+        return 2 * s["s"] * s["m"] * s["k"] * s["n"]
+    if "dense" in row.kernel.name:
+        passes = 1 if row.kernel in (kernels.dense, kernels.dense_relu) else 2 if "dx" in row.kernel.declaration else 1
+        return 2 * passes * s["m"] * s["k"] * s["n"]
+    return 0
+
+
+def nanoseconds(trace):
+    """The price of a step, roughly."""
+    numbers = sum(o.size for row in trace.rows for o in row.operands)
+    return sum(map(flops, trace.rows)) * FLOP + numbers * NUMBER + len(trace.rows) * ROW
+
+
+def threads_for(trace, most, batch):
+    """How many of at most `most` threads to use: each must have work for WORTH nanoseconds and eight rows."""
+    return max(1, min(most, int(nanoseconds(trace) // WORTH), batch // 8))
+
+
+def uses_blas(trace):
+    """Whether a product of the trace is too large for the register tile."""
+    for row in trace.rows:
+        s = {k.lower(): v for k, v in row.sizes.items()}
+        if flops(row) and not fits.py_func(s["m"], s["k"], s["n"]):
+            return True
+    return False
+
+
+class _BlasLimit:
+    """BLAS held to some threads, process-wide, while anybody needs it; restored after the last has left."""
+
+    def __init__(self):
+        self.lock, self.users, self.limit = threading.Lock(), 0, None
+        self.controller = None
+
+    @contextlib.contextmanager
+    def at(self, threads):
+        with self.lock:
+            if not self.users:
+                self.controller = self.controller or ThreadpoolController()
+                self.limit = self.controller.limit(limits=threads, user_api="blas")
+                self.limit.__enter__()
+            self.users += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                if not self.users:
+                    self.limit.__exit__(None, None, None)
+
+
+_blas = _BlasLimit()
+
+
+def blas_threads(program, most):
+    """A context in which BLAS uses one thread if the program has several, else as many as the program may use."""
+    if not uses_blas(program.trace) or (program.threads == 1 and most >= cores()):
+        return contextlib.nullcontext()
+    return _blas.at(1 if program.threads > 1 else most)

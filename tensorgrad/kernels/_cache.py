@@ -1,0 +1,143 @@
+"""Where compiled kernels are kept: a folder of our own, keyed by a hash of all kernel sources and versions.
+
+numba's own cache re-uses stale code when a function in another file changed, and raises on a truncated file; here every
+entry carries a checksum, and any trouble with the cache means compiling again. Where nothing can be written, code is
+compiled in memory.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import caching
+from platformdirs import user_cache_dir
+
+CHECK = os.environ.get("TENSORGRAD_CHECK", "") not in ("", "0")  # verify the bounds of every kernel call
+
+
+@functools.cache
+def _source_hash():
+    """A hash of every kernel source and of the versions that decide the machine code."""
+    parts = [numba.__version__, llvmlite.__version__, np.__version__, sys.version, str(CHECK)]
+    parts += [p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def cache_folder():
+    """The folder that compiled kernels are kept in, or None where nothing can be written.
+
+    `TENSORGRAD_CACHE_DIR` chooses another place than the user's cache folder.
+    """
+    root = os.environ.get("TENSORGRAD_CACHE_DIR") or user_cache_dir("tensorgrad", appauthor=False)
+    folder = Path(root) / _source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        # A folder that can only be read may still hold code that was compiled earlier.
+        return folder if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK) else None
+    return folder
+
+
+class _Locator:
+    """Tells numba's cache where a function is kept and how fresh it is."""
+
+    def __init__(self, function):
+        code = function.__code__
+        self._py_file = code.co_filename  # numba names it in a warning
+        self._disambiguator = hashlib.sha256(f"{code.co_filename}:{code.co_firstlineno}".encode()).hexdigest()[:8]
+
+    def get_cache_path(self):
+        return str(cache_folder())
+
+    def ensure_cache_path(self):
+        pass
+
+    def get_source_stamp(self):
+        return _source_hash()
+
+    def get_disambiguator(self):
+        return self._disambiguator
+
+    @classmethod
+    def from_function(cls, function, _file):
+        return cls(function)
+
+
+class _Entries(caching.CompileResultCacheImpl):
+    _locator_classes = [_Locator]  # type: ignore  # noqa: RUF012
+
+
+class _Files(caching.IndexDataCacheFile):
+    """numba's index and data files, each data file behind a checksum of its name and content."""
+
+    @staticmethod
+    def _digest(name, data):
+        return hashlib.sha256(name.encode() + data).digest()
+
+    def _save_data(self, name, data):
+        data = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(self._digest(name, data) + data)
+
+    def _load_data(self, name):
+        stored = Path(self._data_path(name)).read_bytes()
+        digest, data = stored[:32], stored[32:]
+        if self._digest(name, data) != digest:
+            raise OSError("damaged cache file")  # numba then compiles again
+        return caching.pickle.loads(data)
+
+
+class Cache(caching.FunctionCache):
+    """numba's function cache, for which any trouble means: compile again, and say so once."""
+
+    _impl_class = _Entries
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, sig, target_context):
+        try:
+            found = super().load_overload(sig, target_context)
+        except Exception:  # a damaged index can fail in any way that unpickling can
+            found = None
+        if found is None:
+            _say_compiling()
+        return found
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Exception:
+            self._replace(sig, data)
+
+    def _replace(self, sig, data):
+        """Drop a damaged index and save afresh; a folder that cannot be written is left alone."""
+        with contextlib.suppress(Exception):
+            os.unlink(self._cache_file._index_path)
+            super().save_overload(sig, data)
+
+
+class NoCache(caching.NullCache):
+    """Where nothing can be written: compile in every process, and say so once."""
+
+    def load_overload(self, sig, target_context):
+        _say_compiling()
+
+
+@functools.cache
+def _say_compiling():
+    """Tell, once a process, why the first call takes seconds."""
+    if sys.stderr is not None and os.environ.get("TENSORGRAD_QUIET", "") in ("", "0"):
+        where = cache_folder()
+        kept = f"kept in {where}" if where and os.access(where, os.W_OK) else "no folder can be written: kept in memory"
+        print(f"tensorgrad: compiling kernels on their first use, some seconds ({kept})", file=sys.stderr, flush=True)

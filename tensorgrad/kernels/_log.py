@@ -1,0 +1,70 @@
+"""The log of kernel calls: what a program is made from.
+
+While a log is open in a thread, every kernel call is noted with its arrays, in order. Work on numbers that does not go
+through a kernel would be missing from it, so ops move numbers with kernels while a log is open (`ops/_shared.py`), and
+whoever reads a number, or computes with NumPy, leaves a reason in the log why its rows cannot simply be run again.
+"""
+
+import threading
+
+import numpy as np
+
+
+class Log:
+    """Kernel calls in order, and what is known of the memory that they work on."""
+
+    def __init__(self):
+        self.rows = []  # (kernel, arrays); holding the arrays keeps every address from being used again
+        self.arguments = []  # the arrays that each run fills anew
+        self.kept = {}  # id -> array: memory that outlives the calls, such as parameters and optimizer state
+        self.constants = {}  # id -> array: numbers that never change
+        self.touched = {}  # id -> leaf tensor: those whose numbers may be changed
+        self.cleared = set()  # ids of the leaf tensors whose gradient was set to None
+        self.modules = {}  # id -> module: those that were called
+        self.limits = []  # (array, low, high): indices that each call has to check
+        self.reason = ""  # why the rows cannot be run again in place of the function
+
+    def fail(self, reason):
+        """Note the first reason."""
+        self.reason = self.reason or reason
+
+
+class _Current(threading.local):
+    log: Log | None = None
+
+
+current = _Current()
+
+
+class logging:
+    """Open a log of this thread's kernel calls inside a `with` block."""
+
+    def __enter__(self):
+        self.outer, current.log = current.log, Log()
+        return current.log
+
+    def __exit__(self, *_):
+        current.log = self.outer
+
+
+def root(array):
+    """The array that owns the memory of this one."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def constant(array):
+    """Note that an array's numbers are fixed, if a log is open; returns it."""
+    if current.log is not None:
+        owner = root(array)
+        current.log.constants[id(owner)] = owner
+    return array
+
+
+def kept(array):
+    """Note that an array's memory outlives the calls, if a log is open; returns it."""
+    if current.log is not None:
+        owner = root(array)
+        current.log.kept[id(owner)] = owner
+    return array

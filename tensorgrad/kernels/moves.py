@@ -1,0 +1,117 @@
+"""Numbers moved as they are: what NumPy does in eager code, for programs."""
+
+from ._compile import jit, kernel
+
+
+@kernel("x[1] -> out[N]")
+def fill(x, out):
+    for i in range(out.size):
+        out[i] = x[0]
+
+
+@kernel("x[s] positions:i[n]<s -> out[n]")
+def take(x, positions, out):
+    """out[i] = x[positions[i]]: any indexing, transposing or broadcasting with fixed positions."""
+    for i in range(out.size):
+        out[i] = x[positions[i]]
+
+
+@kernel("g[n] positions:i[n]<s -> out[s]")
+def scatter_add(g, positions, out):
+    """Zeros, with g added at positions."""
+    out[:] = 0
+    for i in range(g.size):
+        out[positions[i]] += g[i]
+
+
+@kernel("x[n] positions:i[n]<s -> &out[s]")
+def put(x, positions, out):
+    """out[positions[i]] = x[i]; what is elsewhere stays."""
+    for i in range(x.size):
+        out[positions[i]] = x[i]
+
+
+@kernel("rows:i[n] index:i[n] size:i[1] -> out:i[n]")
+def next_axis(rows, index, size, out):
+    """Positions along one axis more: rows * size + index, negative ones from the end; the caller checks the range."""
+    for i in range(out.size):
+        j = index[i] if index[i] >= 0 else index[i] + size[0]
+        out[i] = rows[i] * size[0] + min(max(j, 0), size[0] - 1)
+
+
+@kernel("rows:i[n] -> out:i[n,f]")
+def whole_rows(rows, out):
+    """The positions of all f numbers of each row."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = rows[i] * out.shape[1] + j
+
+
+@kernel("x:f[N] -> out:d[N]")
+def widen(x, out):
+    for i in range(out.size):
+        out[i] = x[i]
+
+
+@kernel("x:d[N] -> out:f[N]")
+def narrow(x, out):
+    for i in range(out.size):
+        out[i] = x[i]
+
+
+@kernel("x:i[N] -> out[N]")
+def from_integers(x, out):
+    for i in range(out.size):
+        out[i] = x[i]
+
+
+@kernel("x:b[N] -> out[N]")
+def from_booleans(x, out):
+    for i in range(out.size):
+        out[i] = x[i]
+
+
+# ---- the batches of a training, out of the whole data ------------------------------------------------------------------
+@jit
+def _gather(source, order, cursor, out):
+    for i in range(out.shape[0]):
+        row = order[cursor[0] + i]
+        for j in range(out.shape[1]):
+            out[i, j] = source[row, j]
+
+
+@kernel("source[s,f] order:i[t]<s cursor:i[1] -> out[M,f]")
+def gather(source, order, cursor, out):
+    _gather(source, order, cursor, out)
+
+
+@kernel("source:i[s,f] order:i[t]<s cursor:i[1] -> out:i[M,f]")
+def gather_integers(source, order, cursor, out):
+    _gather(source, order, cursor, out)
+
+
+@kernel("x[n] cursor:i[1] -> &out:d[s]")
+def store(x, cursor, out):
+    """Keep n numbers of this step."""
+    for i in range(x.size):
+        out[cursor[0] * x.size + i] = x[i]
+
+
+@kernel("x[m,f] cursor:i[1] -> &out[s,f]")
+def keep_rows(x, cursor, out):
+    """Keep the rows of this batch, from where it begins."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[cursor[0] + i, j] = x[i, j]
+
+
+@kernel("table:d[s] cursor:i[1] -> &hyper:d[h]")
+def set_rate(table, cursor, hyper):
+    """This step's learning rate, the first of an optimizer's numbers."""
+    hyper[0] = table[cursor[0]]
+
+
+@kernel("by:i[n] -> &cursors:i[n]")
+def advance(by, cursors):
+    for i in range(by.size):
+        cursors[i] += by[i]

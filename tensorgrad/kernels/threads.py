@@ -1,0 +1,69 @@
+"""What threads that run one program together need: a place to meet, and sums of what each has found.
+
+A barrier is two atomic instructions, spinning and then yielding, so nothing of numba's threading layers is needed: a
+program can run in several Python threads at once and after a fork, and its sums have a fixed order.
+"""
+
+import os
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ._compile import jit, kernel
+
+# Found in the C library (or the Windows kernel) when the code is loaded.
+_give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+_SPINS = 2000
+
+
+@intrinsic  # type: ignore[arg-type]
+def _fetch_add(typingctx, address, amount):
+    """Add to the integer at an address, at once for all threads; what it was before."""
+
+    def emit(context, builder, signature, values):
+        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, values[1], "seq_cst")
+
+    return types.int64(types.intp, types.int64), emit
+
+
+@intrinsic  # type: ignore[arg-type]
+def _load(typingctx, address):
+    """The integer at an address, as the other threads left it."""
+
+    def emit(context, builder, signature, values):
+        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
+        return builder.load_atomic(pointer, "seq_cst", 8)
+
+    return types.int64(types.intp), emit
+
+
+@jit
+def _meet(arrived, aborted, threads):
+    target = (_fetch_add(arrived, 1) // threads + 1) * threads
+    spins = 0
+    while _load(arrived) < target:
+        if _load(aborted) != 0:
+            return False
+        spins += 1
+        if spins > _SPINS:
+            _give_way()
+    return True
+
+
+@kernel("threads:i[1] -> &arrived:i[8] &aborted:i[8]")
+def meet(threads, arrived, aborted):
+    """Wait until every thread is here; ends the program if one could not be started."""
+    if not _meet(arrived.ctypes.data, aborted.ctypes.data, threads[0]):
+        raise RuntimeError
+
+
+@kernel("parts[t,s] start:i[1] -> out[n]")
+def sum_parts(parts, start, out):
+    """out[i] = the sum over threads of parts[:, start + i], always in the same order."""
+    for i in range(out.size):
+        out[i] = parts[0, start[0] + i]
+    for t in range(1, parts.shape[0]):
+        for i in range(out.size):
+            out[i] += parts[t, start[0] + i]

@@ -1,0 +1,53 @@
+"""One call for a whole optimizer step: the update kernel's rows for all parameters, with a check before them."""
+
+import numpy as np
+
+from .. import kernels
+from .._tape import tick
+from ..kernels import Segment, call_row, walk
+
+
+class Update:
+    """Updates the parameters of an optimizer that have a gradient, in one compiled call."""
+
+    def __init__(self, optimizer, grads):
+        self.frozen = [g is None for g in grads]
+        numbers, failed, stops = optimizer._numbers, optimizer._failed, optimizer._stops
+        trained = [(p, slots) for p, slots, g in zip(optimizer.parameters, optimizer._state, grads, strict=True)
+                   if g is not None]  # fmt: skip
+        self.tensors = [p.value for p, _ in trained]
+        chosen = [(p.take(), slots) for p, slots in trained]
+        checks = [call_row(kernels.check_finite, (p, failed)) for p, _ in chosen]  # p stands for its gradient
+        checks.append(call_row(kernels.stop_if, (failed, stops)))
+        updates = [call_row(kernels.tick, (numbers,))]
+        updates += [call_row(optimizer.kernel, (p, numbers, p, *slots)) for p, slots in chosen]
+        self.rows = [Segment(checks, (failed, stops)), Segment(updates, (numbers, chosen))]
+        self.plan = np.array([*self.rows[0](1), *self.rows[1](1)], np.int64)
+        self.address = self.plan.ctypes.data
+        self.checks, self.updates = (segment.words for segment in self.rows)
+        self.at_checks, self.at_updates = _first_buffer(checks)[:-1], _first_buffer(updates)[1:]
+
+    def fits(self, grads):
+        """Whether the same parameters have a gradient."""
+        return self.frozen == [g is None for g in grads]
+
+    def __call__(self, grads, finite):
+        """Take the step; False, and nothing changed, if a gradient is not finite and `finite` asks to look."""
+        addresses = [g.__array_interface__["data"][0] for g in grads if g is not None]
+        self.updates[self.at_updates] = addresses
+        if finite:
+            self.checks[self.at_checks] = addresses
+            if walk(self.address, 2) != 2:
+                return False
+        else:
+            walk(self.address + 24, 1)
+        now = tick()
+        for tensor in self.tensors:
+            tensor._changed = now
+        return True
+
+
+def _first_buffer(rows):
+    """Where, in rows one after another, the address of each one's first buffer stands."""
+    starts = np.cumsum([0, *(len(row) for row in rows[:-1])]) if rows else np.zeros(0, np.int64)
+    return starts + 8

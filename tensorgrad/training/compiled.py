@@ -1,0 +1,242 @@
+"""fit's compiled run: whole stretches of steps as programs, with the numbers of the eager loop.
+
+The first step of each batch size is recorded while it runs eagerly; from then on the steps of that size are a program.
+Batches are gathered, and losses kept, by rows of the program itself, so that a stretch of steps is one call.
+"""
+
+import time
+from contextlib import ExitStack
+
+import numpy as np
+
+from .. import kernels
+from .._program.record import record, traced
+from .._program.run import Program, run
+from .._program.structure import fingerprint
+from .._program.threads import blas_threads, threads_for
+from .._program.trace import NotCompilable
+from .._tensor import plain
+
+CHUNK = 0.05  # seconds between two looks at Ctrl-C
+CAPACITY = 16_384  # steps in a stretch, at most
+
+
+class Stretches:
+    """The steps of one training, whole epochs at a time: as programs where that can be, else one by one.
+
+    `eager_because` says why steps are not programs ("" if they are).
+    """
+
+    def __init__(self, steps, X, y, size, threads, eager_because=""):
+        self.steps, self.size, self.most, self.eager_because = steps, min(size, len(X)), threads, eager_because
+        self.data, self.count = (X, y), len(X)
+        self.per_epoch = -(-self.count // self.size)
+        self.capacity = max(1, min(CAPACITY // self.per_epoch, 4_000_000 // self.count))  # epochs in a stretch
+        self.chunk, self.epoch_seconds, self.threads = 1, CHUNK, 1
+        self.losses, self.rates = (np.zeros(self.capacity * self.per_epoch, np.float64) for _ in range(2))
+        self.order = np.arange(self.count * (self.capacity if self.per_epoch > 1 and not eager_because else 1))
+        self.programs: dict = {}  # batch size -> Program
+        self.segments: dict = {}  # batch size -> the rows of each thread
+        self.outputs, self.seen = None, {}  # outputs for metrics: of programs by row, of other steps by step
+        if not eager_because:
+            self.rows = [_as_rows(a) for a in self.data]
+            self.made_for = None
+
+    # ---- a stretch of epochs --------------------------------------------------------------------------------------
+    def epochs_at_once(self, wanted):
+        """How many epochs the next stretch should have, if nobody looks at each."""
+        if self.eager_because or self.steps.metrics:
+            return 1
+        return max(1, min(wanted, self.capacity, int(CHUNK / self.epoch_seconds)))
+
+    def run(self, orders, interrupt):
+        """Run an epoch for each order (row numbers, or None for rows as they are).
+
+        Returns the losses of the steps that were taken, and their sizes.
+        """
+        start, history = time.perf_counter(), self.steps.history
+        before, self.seen = len(history.steps), {}
+        if not self.eager_because:
+            self.forget_if_changed()
+        self.shuffled = orders[0] is not None
+        if self.shuffled:
+            self.order[: len(orders) * self.count] = np.concatenate(orders)
+        if self.steps.schedule is not None:
+            n = len(orders) * self.per_epoch
+            self.rates[:n] = [self.steps.rate(before + i) for i in range(n)]
+        sizes = [self.size] * (self.count // self.size)
+        sizes += [self.count % self.size] * (self.count % self.size > 0)
+        self.sizes = np.array(sizes * len(orders))
+        done, row = 0, 0
+        while done < len(self.sizes) and not history.stopped and not interrupt.requested:
+            size = int(self.sizes[done])
+            taken = self.run_programs(done, row) if size in self.programs else self.take_step(done, row, size)
+            row += int(self.sizes[done : done + taken].sum())
+            done += taken
+        history.steps.extend(self.losses[:done].tolist())
+        self.epoch_seconds = (time.perf_counter() - start) / len(orders)
+        return self.losses[:done], self.sizes[:done]
+
+    def run_programs(self, done, row):
+        """Run the steps from `done` on for which there are programs, up to a chunk; how many were taken."""
+        sizes = self.sizes[done : done + self.chunk]
+        plans: list[list] = [[] for _ in self.cursors]
+        planned = 0
+        for size, n in _runs(sizes):
+            if size not in self.programs:
+                break
+            for plan, segment in zip(plans, self.segments[size], strict=True):
+                plan += segment(n)
+            planned += n
+        for cursors in self.cursors:
+            cursors[:] = row, done
+        programs = list(self.programs.values())
+        self.steps.optimizer._failed[0] = 0
+        with ExitStack() as stack:
+            for program in programs:
+                stack.enter_context(blas_threads(program, self.most))
+            start = time.perf_counter()
+            taken = run(plans, programs)
+            self.chunk = max(1, min(CAPACITY, int(CHUNK * max(taken, 1) / (time.perf_counter() - start))))
+        programs[0].changed()
+        if taken < planned:
+            program = self.programs[int(sizes[taken])]
+            self.steps.stop(float(program.output(0, 0).reshape(-1)[0]), len(self.steps.history.steps) + done + taken)
+        return taken
+
+    def take_step(self, done, row, size):
+        """Take one step eagerly, and make a program of it if that can be; 1, or 0 if its numbers were not finite."""
+        if self.steps.schedule is not None:
+            self.steps.optimizer.lr = self.rates[done]
+        rows = self.order[row : row + size] if self.per_epoch > 1 else slice(None)
+        at = len(self.steps.history.steps) + done
+        if not self.eager_because:
+            try:
+                found = self.record(rows, row, size, at)
+            except NotCompilable as reason:
+                self.eager_because, found = str(reason), reason.result
+                self.programs, self.segments, self.threads = {}, {}, 1
+            if found is None:
+                return self.take_step(done, row, size)
+        else:
+            if not self.shuffled:
+                rows = slice(row, row + size)
+            found = self.steps.step(*(a[rows] for a in self.data), at)
+        value, _, output = found
+        if self.steps.history.stopped:
+            return 0
+        self.losses[done] = value
+        if self.steps.metrics:
+            self.seen[done] = plain(output)
+        return 1
+
+    # ---- recording ------------------------------------------------------------------------------------------------
+    def forget_if_changed(self):
+        """Drop the programs if a callback changed the model, or what is frozen."""
+        steps = self.steps
+        now = fingerprint([m for root in (steps.model, steps.loss) if hasattr(root, "named_modules")
+                           for _, m in root.named_modules()], steps.optimizer.parameters)  # fmt: skip
+        if now != self.made_for:
+            self.made_for, self.programs, self.segments = now, {}, {}
+
+    def record(self, rows, row, size, at):
+        """Take one step while its kernel calls are logged, and make the program for batches of this size from it.
+
+        Returns what the step returned; NotCompilable carries it as `result`, or None if no step was taken.
+        """
+        arrays = [np.array(a[rows].reshape(size, *b.shape[1:])) for a, b in zip(self.rows, self.data, strict=True)]
+        found, log = record(lambda x, t: self.steps.step(x, t, at), arrays)
+        if self.steps.history.stopped:
+            return found
+        try:
+            _, loss, output = found
+            trace = traced(log, [loss, output] if self.steps.metrics else [loss])
+            for buffer, low, high in trace.limits:
+                whole = self.rows[trace.arguments.index(buffer)]
+                if not low <= whole.min() <= whole.max() <= high:
+                    raise NotCompilable(f"the data has indices outside {low}..{high}")
+            if self.steps.metrics and (not output.ndim or len(output) != size):
+                raise NotCompilable("the model's output has not one row for each row of the batch")
+            self.programs[size] = self.program(trace, size)
+            self.surround(size)
+        except NotCompilable as reason:
+            reason.result = found
+            raise
+        except MemoryError:
+            raise NotCompilable("there is not enough memory for a program", found) from None
+        return found
+
+    def program(self, trace, size):
+        """The trace as a Program, on as many threads as pay (the later ones on as many as the first)."""
+        first = next(iter(self.programs.values()), None)
+        if first is None:
+            last = self.count % self.size or self.size  # every thread needs a row of the smallest batch, too
+            self.threads = threads_for(trace, min(self.most, last), size)
+        try:
+            program = Program(trace, self.threads, (0, 1), size, together=first)
+        except NotCompilable:
+            if first is not None:
+                raise
+            self.threads = 1
+            program = Program(trace)
+        if first is None:
+            self.cursors = [np.zeros(2, np.int64) for _ in range(self.threads)]
+        return program
+
+    def surround(self, size):
+        """Put the rows around a program that fill its batch and keep its losses."""
+        program = self.programs[size]
+        lows = np.cumsum([0, *(len(program.argument(t, 0)) for t in range(self.threads))])
+        for t in range(self.threads if self.per_epoch == 1 else 0):
+            for i, whole in enumerate(self.rows):
+                mine = program.argument(t, i)
+                mine[...] = whole[lows[t] : lows[t + 1]].reshape(mine.shape)
+
+        def before(t):
+            rows = []
+            if self.steps.schedule is not None:
+                numbers = program.numbers(t, self.steps.optimizer._numbers)
+                rows.append((kernels.set_rate, (self.rates, self.cursors[t][1:], numbers)))
+            for i, whole in enumerate(self.rows if self.per_epoch > 1 else ()):
+                gather = kernels.gather_integers if whole.dtype == np.int64 else kernels.gather
+                mine = program.argument(t, i)
+                mine = mine.reshape(len(mine), -1)
+                rows.append((gather, (whole, self.order[lows[t] :], self.cursors[t][:1], mine)))
+            return rows
+
+        def after(t):
+            rows = (
+                [(kernels.store, (program.output(0, 0).reshape(-1), self.cursors[t][1:], self.losses))]
+                if t == 0
+                else []
+            )
+            if self.steps.metrics:
+                mine = program.output(t, 1)
+                if self.outputs is None:
+                    self.outputs, self.output_shape = np.zeros((self.count, mine[0].size), mine.dtype), mine.shape[1:]
+                mine = mine.reshape(len(mine), -1)
+                rows.append((kernels.keep_rows, (mine, self.cursors[t][:1], self.outputs[lows[t] :])))
+            return [*rows, (kernels.advance, (np.array([size, 1]), self.cursors[t]))]
+
+        self.segments[size] = program.segments(before, after)
+
+    # ---- metrics --------------------------------------------------------------------------------------------------
+    def outputs_of(self, step, row, size):
+        """(outputs, targets) of a step of the last epoch, whose batch began at `row`."""
+        rows = self.order[row : row + size] if self.per_epoch > 1 else slice(None)
+        found = self.seen.get(step)
+        if found is None:
+            found = self.outputs[row : row + size].reshape(size, *self.output_shape)
+        return found, self.data[1][rows]
+
+
+def _as_rows(a):
+    """Data as a matrix of rows, integers and booleans as int64."""
+    a = a if a.dtype.kind == "f" else a.astype(np.int64)
+    return np.ascontiguousarray(a.reshape(len(a), int(np.prod(a.shape[1:]))))
+
+
+def _runs(sizes):
+    """(size, how many in a row) of a sequence."""
+    cuts = np.flatnonzero(np.diff(sizes)) + 1
+    return [(int(part[0]), len(part)) for part in np.split(sizes, cuts)]
