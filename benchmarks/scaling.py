@@ -1,9 +1,9 @@
 """Part `scaling`: how the time of a step grows with batch, width and depth, ours and PyTorch's.
 
-Each curve is measured in a process of its own, its points in turn, several times over; a point is the best of them.
-What one call prepares before its first step is taken off: it is the difference of a long and a short run (`compile_time`
-measures that wait). A point more than 1.5 times above the line through its neighbours (on logarithmic scales) is named: there something
-else than the amount of work decides.
+Each curve is measured in a process of its own, its points in turn, several times over; a point is the best of them. What
+a call prepares before its first step is taken off: a point is the difference of a long run and a short one
+(`compile_time` measures that wait). A point more than 1.5 times above the line through its neighbours (on logarithmic
+scales) is named: there something else than the amount of work decides.
 """
 
 import argparse
@@ -50,11 +50,12 @@ def curve(contestant, axis, seconds):
 
 
 def enough_epochs(side, seconds):
-    """So many epochs that they take about `seconds`."""
+    """So many epochs that they take about `seconds`, or as long as what comes before the first step if that is more."""
     timed_run(side, 1)  # compiles what is to be compiled
     once, epochs = timed_run(side, 1), 1
-    while (elapsed := timed_run(side, 1 + epochs) - once) < seconds / 2:
-        epochs = math.ceil(epochs * min(seconds / max(elapsed, 1e-9), 10))
+    wanted = max(seconds, once)
+    while (elapsed := timed_run(side, 1 + epochs) - once) < wanted / 2:
+        epochs = math.ceil(epochs * min(wanted / max(elapsed, 1e-9), 10))
     return epochs
 
 

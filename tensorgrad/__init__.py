@@ -12,14 +12,15 @@ from ._parameter import Parameter
 from ._program.compile import compile
 from ._program.threads import set_threads
 from ._tape import no_grad
-from ._tensor import Tensor, tensor
+from ._tensor import Tensor, constant, tensor
 from ._transforms import grad, value_and_grad
 from .check import check_op, compare, gradcheck
-from .training import History, accuracy, evaluate, fit, predict
+from .training import History, accuracy, evaluate, fit, fit_many, predict, show_program
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "compile", "data", "doctor", "errors", "evaluate", "fit",
-    "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "set_threads", "show", "tensor", "value_and_grad",
+    "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "compile", "constant", "data", "doctor", "errors",
+    "evaluate", "fit", "fit_many", "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "set_threads", "show",
+    "show_program", "tensor", "value_and_grad",
 ]  # fmt: skip

@@ -38,7 +38,7 @@ def known(args, casts):
 def as_number(x, dtype):
     """An input that is computed with: integers and booleans of the step as floats, Python's numbers as constants."""
     if type(x) is Tensor or type(x) is Watched:
-        array = x._array if type(x) is Tensor else x.view(np.ndarray)
+        array = np.asarray(x._array if isinstance(x, Tensor) else x)
         if array.dtype.kind in "ib" and array.flags.c_contiguous:
             number = np.empty(array.shape, dtype)
             to_float = kernels.from_integers if array.dtype == np.int64 else kernels.from_booleans

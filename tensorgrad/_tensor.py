@@ -5,7 +5,7 @@ import numpy as np
 from . import _tape
 from ._registry import OPS, Operators
 from .errors import DTypeError, GraphError, ShapeError
-from .kernels import copy, current, kept
+from .kernels import copy, current, kept, readable
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -243,6 +243,20 @@ def tensor(x, requires_grad=False, dtype=None):
     if requires_grad and array.dtype not in FLOATS:
         raise DTypeError(f'tensor: only float32 and float64 have gradients, got {array.dtype}; pass dtype="float32"')
     return Tensor(array, bool(requires_grad))
+
+
+def constant(x, dtype=None):
+    """A Tensor of fixed numbers that a step given to `tg.compile` may read from outside: any numbers -> Tensor.
+
+    >>> import tensorgrad as tg
+    >>> scale = tg.constant([1.0, 10.0])
+    >>> step = tg.compile(lambda x: (x * scale).sum())
+    >>> step(np.ones((3, 2), np.float32)).item(), step(np.zeros((3, 2), np.float32)).item(), step.reason
+    (33.0, 0.0, '')
+    """
+    t = tensor(x, dtype=dtype)
+    readable(t._array)
+    return t
 
 
 def plain(x):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,8 @@ class CompiledStep:
 
     def _key(self, args, named):
         """What a recording depends on, and the arrays that are given to it anew in each call."""
-        key, arrays = [], []
+        key: list = []
+        arrays: list = []
         for a in (*args, *named.values()) if named else args:
             if type(a) is Tensor:
                 if a.requires_grad:
@@ -178,7 +180,7 @@ class CompiledModel:
         self.calls: dict = {}
         self.seen: set = set()
         self.lock = threading.RLock()
-        self.last = (None, None, None)
+        self.last: Any = (None, None, None)
 
     def __call__(self, x):
         shape, dtype, call = self.last
@@ -311,7 +313,7 @@ def _rebuilder(result, tensors):
         return lambda arrays: arrays[at].copy()
     if isinstance(result, tuple | list):
         parts = [_rebuilder(r, tensors) for r in result]
-        make = type(result) if type(result) in (tuple, list) else type(result)._make
+        make: Any = type(result) if type(result) in (tuple, list) else getattr(type(result), "_make", tuple)
         return lambda arrays: make([part(arrays) for part in parts])
     if isinstance(result, dict):
         items = {k: _rebuilder(r, tensors) for k, r in result.items()}

@@ -8,6 +8,7 @@ slice. Stretches between barriers are called phases.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from .. import kernels
 from .trace import KEPT, NotCompilable
@@ -40,7 +41,7 @@ class State:
 class Job:
     """How one row is run: in which phase, in which way, and over which extent it is dealt out."""
 
-    row: object
+    row: Any  # a Row, or the Buffer whose partial sums are added up
     phase: int
     way: str
     extent: str = ""
@@ -71,7 +72,7 @@ class Deal:
         self.states: dict = {}
         self.last_read: dict = {}  # buffer -> the last phase in which a thread reads parts that others write
         self.control = 0  # rows after one that may stop the program do not begin before it
-        self.jobs = []
+        self.jobs: list[Job] = []
         for buffer in trace.arguments:
             self.states[buffer] = State(DEALT if buffer in dealt_arguments else EVERYWHERE)
         for row in trace.rows:
@@ -100,9 +101,11 @@ class Deal:
     def add(self, row):
         inputs = [(o, b, self.state(o.buffer)) for o, b in zip(row.operands, row.kernel.buffers, strict=True) if b.read]
         kinds = {state.kind for *_, state in inputs}
-        if row.kernel is kernels.check_finite and kinds & {PARTIAL, DEALT}:
-            phase = max(state.phase for *_, state in inputs)
-            self.put(Job(row, phase, EVERYWHERE), State(EVERYWHERE, phase + 1))
+        if row.kernel is kernels.check_finite and inputs[0][2].kind in (PARTIAL, DEALT):
+            # each thread looks at what it has; that one of them has found something is known after a meeting
+            flag = row.operands[1].buffer
+            phase = inputs[0][2].phase
+            self.put(Job(row, phase, EVERYWHERE), State(EVERYWHERE, max(phase + 1, self.state(flag).phase)))
         elif row.kernel is kernels.stop_if:
             self.control = max(state.everywhere_from for *_, state in inputs)
             self.put(Job(row, self.control, EVERYWHERE), State(EVERYWHERE, self.control))
@@ -177,7 +180,8 @@ class Deal:
         operands = list(zip(row.operands, row.kernel.buffers, strict=True))
         return (
             extent[0].isupper()
-            and all(leading(row, o, b, extent) and o.size == row.sizes[extent] for o, b in operands if has(b, extent) and o.size > 1)
+            and all(leading(row, o, b, extent) and o.size == row.sizes[extent]
+                    for o, b in operands if has(b, extent) and o.size > 1)
             and all(has(b, extent) or o.size <= GRAIN for o, b in operands if b.written)
             and not any(s.kind == FIRST and has(b, extent) for _, b, s in inputs)
         )  # fmt: skip

@@ -47,7 +47,9 @@ class Program:
                 span = spans.setdefault(o.buffer, [i, i])
                 span[1] = i
         outputs = {o.buffer for o in self.trace.outputs}
-        self.places, busy, top, self.temporaries = {}, [], 0, 0
+        self.places: dict = {}
+        busy: list[tuple[int, int, int]] = []
+        top = self.temporaries = 0
         for buffer, (first, last) in sorted(spans.items(), key=lambda item: item[1][0]):
             kind = self._kind(buffer)
             dealt_argument = buffer.kind == ARGUMENT and kind == DEALT
@@ -74,6 +76,16 @@ class Program:
             self.places[buffer] = at
             top = max(top, at + size)
         self.arena = _aligned(self.threads * max(top, ALIGNED)).reshape(self.threads, -1)
+
+    def live(self):
+        """The most bytes of temporaries that are needed at one time, on one thread."""
+        spans: dict = {}
+        for i, job in enumerate(self.jobs):
+            for o in job.row.operands if job.way != PARTIAL else []:
+                if o.buffer in self.places:
+                    spans[o.buffer] = (spans.get(o.buffer, (i,))[0], i)
+        return max((sum(b.array.nbytes for b, (first, last) in spans.items() if first <= i <= last)
+                    for i in range(len(self.jobs))), default=0)  # fmt: skip
 
     def _has_parts(self, buffer):
         """Whether threads hold partial sums of it."""

@@ -1,6 +1,5 @@
 """Fewer rows that do the same: merged where one kernel does the work of two, left out where nobody looks at the result."""
 
-
 from .. import kernels
 from .trace import CONSTANT, KEPT, TEMPORARY, Operand, Row
 
@@ -25,7 +24,8 @@ def simplify(trace):
 
 def _uses(trace):
     """Buffer -> the rows that write it, and those that read it, by number."""
-    writers, readers = {}, {}
+    writers: dict = {}
+    readers: dict = {}
     for i, row in enumerate(trace.rows):
         for o in row.writes:
             writers.setdefault(o.buffer, []).append(i)

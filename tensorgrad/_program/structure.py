@@ -5,7 +5,7 @@ from ..nn.module import Module
 
 def fingerprint(modules, tensors=(), without=()):
     """Everything about these modules that a recording depends on, apart from numbers of parameters and some attributes."""
-    parts = [(id(t), t.requires_grad) for t in tensors]
+    parts: list = [(id(t), t.requires_grad) for t in tensors]
     for m in modules:
         parts.append((id(m), *((name, _mark(value)) for name, value in vars(m).items() if name not in without)))
     return parts

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -77,8 +78,9 @@ class _BlasLimit:
     """BLAS held to some threads, process-wide, while anybody needs it; restored after the last has left."""
 
     def __init__(self):
-        self.lock, self.users, self.limit = threading.Lock(), 0, None
-        self.controller = None
+        self.lock, self.users = threading.Lock(), 0
+        self.limit: Any = None
+        self.controller: Any = None
 
     @contextlib.contextmanager
     def at(self, threads):
@@ -98,6 +100,11 @@ class _BlasLimit:
 
 
 _blas = _BlasLimit()
+
+
+def one_blas_thread():
+    """A context in which BLAS uses one thread."""
+    return _blas.at(1)
 
 
 def blas_threads(program, most):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..kernels import Kernel, root
+from ..kernels import Kernel, is_readable, root
 
 ARGUMENT, KEPT, CONSTANT, TEMPORARY = "argument", "kept", "constant", "temporary"
 
@@ -95,13 +95,14 @@ def trace(log, arguments, outputs):
         raise NotCompilable("gradients are added to those of the step before: call zero_grad in the step")
     kinds = {CONSTANT: log.constants, KEPT: log.kept, ARGUMENT: {id(a): a for a in arguments}}
     buffers: dict[int, Buffer] = {}
-    written = set()
+    written: set[Buffer] = set()
 
     def operand(array):
         owner = root(array)
         buffer = buffers.get(id(owner))
         if buffer is None:
             kind = next((kind for kind, arrays in kinds.items() if id(owner) in arrays), TEMPORARY)
+            kind = KEPT if kind == TEMPORARY and is_readable(owner) else kind
             buffer = buffers[id(owner)] = Buffer(owner, kind)
         if not (array.flags.c_contiguous and owner.flags.c_contiguous):
             raise NotCompilable(f"an array of shape {array.shape} is not in C order")

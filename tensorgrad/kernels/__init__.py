@@ -4,7 +4,7 @@ Every kernel is declared once, with the extents of its buffers: `kernels.dense` 
 """
 
 from ._compile import Kernel, kernel
-from ._log import Log, constant, current, kept, logging, root
+from ._log import Log, constant, current, is_readable, kept, logging, readable, root
 from ._rows import Segment, call_row, row_of, walk
 from .elementwise import (
     absolute,
@@ -82,6 +82,6 @@ from .threads import meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
-    "Kernel", "Log", "Segment", "call_row", "constant", "current", "first_outside", "kept", "kernel", "logging", "outside", "root", "row_of",
-    "walk", *Kernel.registry,
+    "Kernel", "Log", "Segment", "call_row", "constant", "current", "first_outside", "is_readable", "kept", "kernel", "logging",
+    "outside", "readable", "root", "row_of", "walk", *Kernel.registry,
 ]  # fmt: skip

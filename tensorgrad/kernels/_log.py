@@ -6,6 +6,8 @@ whoever reads a number, or computes with NumPy, leaves a reason in the log why i
 """
 
 import threading
+import weakref
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +32,7 @@ class Log:
 
 
 class _Current(threading.local):
-    log: Log | None = None
+    log: Any = None  # a Log while one is open
 
 
 current = _Current()
@@ -52,6 +54,20 @@ def root(array):
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+_outside: weakref.WeakValueDictionary = weakref.WeakValueDictionary()  # id -> array that `readable` was told of
+
+
+def readable(array):
+    """Allow every log to read an array from outside, where it is: later changes of its numbers are seen. Returns it."""
+    _outside[id(root(array))] = root(array)
+    return array
+
+
+def is_readable(owner):
+    """Whether `readable` was told of this array."""
+    return _outside.get(id(owner)) is owner
 
 
 def constant(array):

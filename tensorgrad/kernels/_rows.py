@@ -74,7 +74,8 @@ def walk(segments, count):
     """Run `count` segments, given the address of the first; the number of whole steps done."""
     done = 0
     for s in range(count):
-        first, rows, steps = _word(segments + 24 * s), _word(segments + 24 * s + 8), _word(segments + 24 * s + 16)
+        at = segments + 24 * s
+        first, rows, steps = _word(at), _word(at + 8), _word(at + 16)  # type: ignore
         for _ in range(steps):
             row = first
             for _ in range(rows):
@@ -89,7 +90,8 @@ def row_of(kernel, real, places):
     """The words of one call; a place is (address, shape, bytes of an item)."""
     words = [_unused.ctypes.data, _unused.ctypes.data + 32]
     for address, shape, item in places:
-        size, strides = item, []
+        size = item
+        strides: list[int] = []
         for n in reversed(shape):
             strides.append(size)
             size *= n

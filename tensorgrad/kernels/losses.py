@@ -18,7 +18,7 @@ def first_outside(labels, classes):
 @jit
 def outside(numbers, low, high):
     """Whether an integer is not in low..high."""
-    for i in range(numbers.size):
+    for i in range(numbers.size):  # noqa: SIM110  (numba compiles no generators)
         if numbers[i] < low or numbers[i] > high:
             return True
     return False

@@ -41,7 +41,7 @@ def _load(typingctx, address):
 
 @jit
 def _meet(arrived, aborted, threads):
-    target = (_fetch_add(arrived, 1) // threads + 1) * threads
+    target = (_fetch_add(arrived, 1) // threads + 1) * threads  # type: ignore[call-arg]
     spins = 0
     while _load(arrived) < target:
         if _load(aborted) != 0:

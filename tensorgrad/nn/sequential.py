@@ -20,7 +20,7 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers, rng=None):
-        self.layers = ()
+        self.layers: tuple[Module, ...] = ()
         for layer in layers:
             self.add(layer)
         if rng is not None:

@@ -3,6 +3,8 @@
 from .history import History
 from .inference import evaluate, predict
 from .loop import fit
+from .many import fit_many
 from .metrics import accuracy
+from .program import show_program
 
-__all__ = ["History", "accuracy", "evaluate", "fit", "predict"]
+__all__ = ["History", "accuracy", "evaluate", "fit", "fit_many", "predict", "show_program"]

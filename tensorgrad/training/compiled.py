@@ -6,6 +6,7 @@ Batches are gathered, and losses kept, by rows of the program itself, so that a 
 
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,8 @@ class Stretches:
         self.order = np.arange(self.count * (self.capacity if self.per_epoch > 1 and not eager_because else 1))
         self.programs: dict = {}  # batch size -> Program
         self.segments: dict = {}  # batch size -> the rows of each thread
-        self.outputs, self.seen = None, {}  # outputs for metrics: of programs by row, of other steps by step
+        self.outputs: Any = None
+        self.seen: dict = {}  # outputs for metrics: of programs by row, of other steps by step
         if not eager_because:
             self.rows = [_as_rows(a) for a in self.data]
             self.made_for = None
@@ -193,7 +195,7 @@ class Stretches:
                 mine[...] = whole[lows[t] : lows[t + 1]].reshape(mine.shape)
 
         def before(t):
-            rows = []
+            rows: list = []
             if self.steps.schedule is not None:
                 numbers = program.numbers(t, self.steps.optimizer._numbers)
                 rows.append((kernels.set_rate, (self.rates, self.cursors[t][1:], numbers)))

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,15 @@ def fit(
     >>> history.loss[-1] < 1e-3
     True
     """
+    with Interrupt() as interrupt:
+        return train(model, data, interrupt, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size,
+                     shuffle=shuffle, seed=seed, validation=validation, metrics=metrics, callbacks=callbacks,
+                     schedule=schedule, compile=compile, threads=threads, progress=progress)  # fmt: skip
+
+
+def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, shuffle=True, seed=0, validation=None,
+          metrics=(), callbacks=(), schedule=None, compile=True, threads=None, progress=True):  # fmt: skip
+    """What fit does, until `interrupt.requested`."""
     checked_optimizer("fit", optimizer, checked_model("fit", model))
     X, y = checked(data, number_dtype(model), "fit")
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
@@ -97,7 +107,7 @@ def fit(
     run = runner(model)  # of validation
     stretches = Stretches(steps, X, y, size, most, why)
     at_once = epochs if not callbacks and held_out is None else 1  # how many epochs nobody looks at one by one
-    with Interrupt() as interrupt, Progress(epochs, progress) as bar:
+    with Progress(epochs, progress) as bar:
         while len(history) < epochs and not history.stopped:
             count = stretches.epochs_at_once(min(at_once, epochs - len(history)))
             losses, sizes = stretches.run([order_of(len(X), size, rng) for _ in range(count)], interrupt)
@@ -208,7 +218,8 @@ def order_of(count, size, rng):
 
 def _depth_of_fit():
     """How far up the stack fit was called, for the warning to point there."""
-    depth, frame = 1, sys._getframe(1)
+    depth = 1
+    frame: Any = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         depth, frame = depth + 1, frame.f_back
     return depth

@@ -10,9 +10,9 @@ from tqdm import tqdm
 class Progress:
     """A bar over the epochs with the latest scores, on standard error."""
 
-    def __init__(self, epochs, on):
+    def __init__(self, epochs, on, unit="epoch"):
         self.bar: Any = (
-            tqdm(total=epochs, desc="training", unit="epoch", dynamic_ncols=True)
+            tqdm(total=epochs, desc="training", unit=unit, dynamic_ncols=True)
             if on and sys.stderr is not None
             else None
         )
