@@ -46,7 +46,8 @@ def against_first(outcomes, unit, detail=None):
         ratio = "1" if name == first else spread(ratios(outcomes, name, first))
         shown = [f"{outcome.details[detail]:.3f}"] if detail else []
         rows.append([name, spread(outcome.numbers), ratio, *shown])
-    return table(["", unit, "ratio to the first", *([detail] if detail else [])], rows)
+    notes = [f"\n{name}{text}" for name, outcome in outcomes.items() if (text := disturbance(outcome.others))]
+    return "\n".join([table(["", unit, "ratio to the first", *([detail] if detail else [])], rows), *notes])
 
 
 def one_workload(name, outcomes):

@@ -9,6 +9,7 @@ from ._parameter import Parameter
 from ._registry import OPS
 from ._tensor import FLOATS, Tensor, tensor
 from .errors import DTypeError, GraphError, OptionError, ShapeError
+from .kernels import constant
 
 
 def value_and_grad(f, argnums=0):
@@ -34,9 +35,9 @@ def value_and_grad(f, argnums=0):
             if not isinstance(y, Tensor):
                 hint = "compute with np.sin, say, not with math.sin"
             raise ShapeError(f"grad: the function must return a scalar Tensor, got {what}; {hint}")
-        found = _tape.gradients(y, Tensor(np.ones_like(y._array)), list(entries.values()))
+        found = _tape.gradients(y, Tensor(constant(np.ones_like(y._array))), list(entries.values()))
         slopes = {
-            i: Tensor(np.zeros_like(x._array)) if s is None else s
+            i: Tensor(constant(np.zeros_like(x._array))) if s is None else s
             for (i, x), s in zip(entries.items(), found, strict=True)
         }
         recorded = any(isinstance(args[i], Tensor | Parameter) and args[i].requires_grad for i in chosen)

@@ -12,13 +12,14 @@ from .._parameter import Parameter, changes
 from .._tape import no_grad, tick
 from .._tensor import Tensor
 from ..errors import DTypeError, GraphError, OptionError
-from ..kernels import Segment, walk
+from ..kernels import Segment, current, walk
 from ..nn import Module
 from .record import record, traced
 from .run import Program
 from .structure import fingerprint, lists, same_lists
 from .trace import KEPT, NotCompilable
 
+TRIES = 2  # recordings that may fail, before a function is run eagerly for good
 MOST_CALLS = 32  # recordings of one function, before it is run eagerly
 FIXED = (int, float, complex, str, bytes, bool, type(None))  # arguments that are part of what is recorded
 
@@ -58,7 +59,8 @@ class _Call:
         for array, low, high in self.limits:
             if kernels.outside(array, low, high):
                 return False
-        walk(self.address, 1)
+        if walk(self.address, 1) != 1:
+            raise AssertionError("a row of the program went out of its bounds; please report this")
         if self.touched:
             now = tick()
             for tensor in self.touched:
@@ -72,17 +74,17 @@ class CompiledStep:
     def __init__(self, function, verify=0):
         functools.update_wrapper(self, function)
         self.function, self.verify = function, verify
-        self.reason, self.count = "", 0
+        self.reason, self.tries, self.count = "", 0, 0
         self.calls: dict = {}
         self.lock = threading.RLock()
 
     def __call__(self, *args, **named):
+        if current.log is not None:  # inside a step that is recorded, this is a part of it
+            return self.function(*args, **named)
         with self.lock:
             self.count += 1
-            if self.reason:
-                return self.function(*args, **named)
-            key, arrays = self._key(args, named)
-            if self.reason:
+            key, arrays = (None, []) if self.tries >= TRIES else self._key(args, named)
+            if key is None:
                 return self.function(*args, **named)
             call = self.calls.get(key)
             if call is None or not call.holds():
@@ -94,13 +96,14 @@ class CompiledStep:
             return call.rebuild(call.outputs)
 
     def _key(self, args, named):
-        """What a recording depends on, and the arrays that are given to it anew in each call."""
+        """What a recording depends on (None if it cannot be), and the arrays that are given to it anew in each call."""
         key: list = []
         arrays: list = []
         for a in (*args, *named.values()) if named else args:
             if type(a) is Tensor:
                 if a.requires_grad:
                     self.reason = "an argument is a Tensor that requires a gradient; pass arrays"
+                    return None, []
                 a = a._array
             if isinstance(a, np.ndarray | np.generic):
                 key.append((a.shape, a.dtype))
@@ -111,12 +114,16 @@ class CompiledStep:
                 key.append(id(a))
             else:
                 self.reason = f"an argument is a {type(a).__name__}; pass arrays, numbers or models"
+                return None, []
         return (*key, *named), arrays
 
     def _record(self, key, arrays, args, named):
         """Run the function once, for real, and make a program of what it did."""
         if len(self.calls) >= MOST_CALLS and key not in self.calls:
-            self.reason = f"more than {MOST_CALLS} kinds of calls: pass numbers that change as arrays, np.array(0.1)"
+            self.reason, self.tries = (
+                f"more than {MOST_CALLS} kinds of calls: pass changing numbers as arrays, np.array(0.1)",
+                TRIES,
+            )
             return self.function(*args, **named)
         for cast in (False, True):  # double precision is taken as single if the step works with that
             fresh = [_argument(a, cast) for a in arrays]
@@ -125,7 +132,7 @@ class CompiledStep:
             except NotCompilable as reason:
                 if not cast and isinstance(reason.__cause__, DTypeError):
                     continue
-                self.reason = str(reason)
+                self.reason, self.tries = str(reason), self.tries + 1
                 return self.function(*args, **named)
             break
         try:
@@ -133,13 +140,14 @@ class CompiledStep:
             rebuild = _rebuilder(result, tensors)
             trace = traced(log, tensors)
             self.calls[key] = _Call(Program(trace), log, rebuild)
+            self.reason, self.tries = "", 0
             for tensor in log.touched.values():
                 if id(tensor) in log.cleared:
                     tensor.grad = None
         except NotCompilable as reason:
-            self.reason = str(reason)
+            self.reason, self.tries = str(reason), self.tries + 1
         except MemoryError:
-            self.reason = "there is not enough memory for a program"
+            self.reason, self.tries = "there is not enough memory for a program", TRIES
         return _detached(result)
 
     def _on_tensors(self, args, named, *tensors):
@@ -183,6 +191,8 @@ class CompiledModel:
         self.last: Any = (None, None, None)
 
     def __call__(self, x):
+        if current.log is not None:
+            return self.model(x)
         shape, dtype, call = self.last
         if (
             type(x) is np.ndarray

@@ -105,7 +105,7 @@ class Deal:
             # each thread looks at what it has; that one of them has found something is known after a meeting
             flag = row.operands[1].buffer
             phase = inputs[0][2].phase
-            self.put(Job(row, phase, EVERYWHERE), State(EVERYWHERE, max(phase + 1, self.state(flag).phase)))
+            self.put(Job(row, phase, EVERYWHERE), State(EVERYWHERE, max(phase + 1, self.state(flag).everywhere_from)))
         elif row.kernel is kernels.stop_if:
             self.control = max(state.everywhere_from for *_, state in inputs)
             self.put(Job(row, self.control, EVERYWHERE), State(EVERYWHERE, self.control))
@@ -169,10 +169,12 @@ class Deal:
         phase = max([self.control, *(s.phase if has(b, extent) else s.everywhere_from for _, b, s in inputs)])
         for o in row.writes:
             phase = max(phase, self.last_read.get(o.buffer, -1) + 1 if o.buffer.kind == KEPT else 0)
+        flag = row.operands[1].buffer if row.kernel is kernels.check_finite else None
+        known = max(phase + 1, self.state(flag).everywhere_from) if flag else 0
         self.put(Job(row, phase, SLICED, extent), State(SLICED, phase))
         for o, b in zip(row.operands, row.kernel.buffers, strict=True):
             if b.written and not has(b, extent):
-                self.states[o.buffer] = State(PARTIAL, phase)
+                self.states[o.buffer] = State(EVERYWHERE, known) if o.buffer is flag else State(PARTIAL, phase)
         return None
 
     def cuts(self, row, extent, inputs):

@@ -7,10 +7,9 @@ import numpy as np
 from .. import kernels
 from .._tape import tick
 from ..kernels import Segment, row_of, walk
+from .arena import ALIGNED, first_fit, most_at_once
 from .deal import CELL, DEALT, EVERYWHERE, FIRST, PARTIAL, SLICED, Deal, Job, has, share_of, slice_of
-from .trace import ARGUMENT, TEMPORARY
-
-ALIGNED = 64  # bytes: where a vector, and a line of the cache, begins
+from .trace import TEMPORARY
 
 
 class Program:
@@ -32,7 +31,7 @@ class Program:
         # id of an optimizer's numbers -> (numbers, (threads, size)): a copy for each thread
         self.cells: dict = {} if together is None else together.cells
         self._place_temporaries()
-        self.meeting = np.zeros(16, np.int64)  # how often threads have arrived, and whether to give up
+        self.meeting = _aligned(2 * ALIGNED).view(np.int64)  # how often threads have arrived, and whether to give up
         self.rows = [self._rows_of(thread) for thread in range(threads)]
 
     # ---- memory ---------------------------------------------------------------------------------------------------
@@ -40,65 +39,39 @@ class Program:
         return EVERYWHERE if self.deal is None else self.deal.state(buffer).kind
 
     def _place_temporaries(self):
-        """Give each temporary its place in an arena that every thread has one of: first fit, by its first and last row."""
-        spans: dict = {}
+        """Give each temporary its place in an arena that every thread has one of, and shared ones memory of their own."""
+        used: dict = {}  # buffer -> its first and last job
         for i, job in enumerate(self.jobs):
             for o in job.row.operands if job.way != PARTIAL else []:
-                span = spans.setdefault(o.buffer, [i, i])
-                span[1] = i
-        outputs = {o.buffer for o in self.trace.outputs}
-        self.places: dict = {}
-        busy: list[tuple[int, int, int]] = []
-        top = self.temporaries = 0
-        for buffer, (first, last) in sorted(spans.items(), key=lambda item: item[1][0]):
+                used[o.buffer] = (used.get(o.buffer, (i,))[0], i)
+        for buffer in [*self.trace.arguments, *(o.buffer for o in self.trace.outputs)]:
+            used[buffer] = (0, len(self.jobs))  # filled before, or looked at after
+        self.parts = {job.row for job in self.jobs if job.way == PARTIAL}  # of these, each thread has a sum of its own
+        self.spans: dict = {}
+        for buffer, (first, last) in used.items():
             kind = self._kind(buffer)
-            dealt_argument = buffer.kind == ARGUMENT and kind == DEALT
-            if not (buffer.kind == TEMPORARY or dealt_argument):
-                if kind == CELL:
-                    copies = np.zeros((self.threads, buffer.size), np.float64)
-                    self.cells.setdefault(id(buffer.array), (buffer.array.reshape(-1), copies))
-                continue
-            if self._is_shared(buffer):
+            if kind == CELL:
+                copies = np.zeros((self.threads, buffer.size), np.float64)
+                self.cells.setdefault(id(buffer.array), (buffer.array.reshape(-1), copies))
+            elif buffer.kind == TEMPORARY and kind in (SLICED, FIRST):
                 self.shared[buffer] = _aligned(buffer.array.nbytes).view(buffer.array.dtype)
-            if kind in (SLICED, FIRST) and not self._has_parts(buffer):
+            if buffer in self.parts:
+                first, last = 0, len(self.jobs)  # threads read each other's
+            elif not (kind == DEALT or (buffer.kind == TEMPORARY and kind == EVERYWHERE)):
                 continue
-            lasts = buffer in outputs or dealt_argument or self._has_parts(buffer)
-            first, last = (0, len(self.jobs)) if lasts else (first, last)
-            size = self._bytes(buffer, kind)
-            self.temporaries += buffer.array.nbytes
-            busy = [b for b in busy if b[2] >= first]
-            at = 0
-            for low, high, _ in sorted(busy):
-                if low - at >= size:
-                    break
-                at = max(at, high)
-            busy.append((at, at + size, last))
-            self.places[buffer] = at
-            top = max(top, at + size)
-        self.arena = _aligned(self.threads * max(top, ALIGNED)).reshape(self.threads, -1)
+            self.spans[buffer] = (self._bytes(buffer, kind), first, last)
+        self.places, size = first_fit(self.spans)
+        self.temporaries = sum(b.array.nbytes for b in self.spans)
+        self.arena = _aligned(self.threads * max(size, ALIGNED)).reshape(self.threads, -1)
 
     def live(self):
-        """The most bytes of temporaries that are needed at one time, on one thread."""
-        spans: dict = {}
-        for i, job in enumerate(self.jobs):
-            for o in job.row.operands if job.way != PARTIAL else []:
-                if o.buffer in self.places:
-                    spans[o.buffer] = (spans.get(o.buffer, (i,))[0], i)
-        return max((sum(b.array.nbytes for b, (first, last) in spans.items() if first <= i <= last)
-                    for i in range(len(self.jobs))), default=0)  # fmt: skip
-
-    def _has_parts(self, buffer):
-        """Whether threads hold partial sums of it."""
-        return self.deal is not None and any(job.way == PARTIAL and job.row is buffer for job in self.jobs)
-
-    def _is_shared(self, buffer):
-        return self.deal is not None and (self._kind(buffer) in (SLICED, FIRST))
+        """The most bytes of temporaries that a thread needs at one time."""
+        return most_at_once(self.spans)
 
     def _bytes(self, buffer, kind):
-        size = buffer.size
-        if kind == DEALT:
-            size = max(-(-buffer.size // self.batch) * (b - a) for a, b in self._shares())
-        return -(-max(size, 1) * buffer.array.itemsize // ALIGNED) * ALIGNED
+        if kind != DEALT:
+            return buffer.array.nbytes
+        return buffer.array.nbytes // self.batch * max(b - a for a, b in self._shares())
 
     def _shares(self):
         return [share_of(self.batch, t, self.threads) for t in range(self.threads)]
@@ -155,7 +128,8 @@ class Program:
         places, sizes = [], []
         for o, b in zip(job.row.operands, job.row.kernel.buffers, strict=True):
             whole = b.written and job.extent and not has(b, job.extent)  # what a row sums up over its share
-            parts = (whole or job.row.kernel is kernels.check_finite) and self._has_parts(o.buffer)
+            looks = job.row.kernel is kernels.check_finite and job.way == EVERYWHERE  # at what each thread has
+            parts = (whole or looks) and o.buffer in self.parts
             flat = self._array(o.buffer, thread, parts)
             start, shape = o.start, o.shape
             if job.extent and has(b, job.extent) and o.size > 1:

@@ -71,11 +71,11 @@ def _copied(row):
 def _without_copies(trace):
     """Read the original instead of a copy, where neither is written again."""
     i, left_out = 0, 0
+    writers, _ = _uses(trace)
     while i < len(trace.rows):
         found = _copied(trace.rows[i])
         if found is not None:
             original, copy = found
-            writers, _ = _uses(trace)
             later = [w for w in writers.get(original.buffer, []) if w > i]
             if copy.buffer.kind == TEMPORARY and copy.whole and len(writers[copy.buffer]) == 1 and not later:
                 del trace.rows[i]
@@ -83,6 +83,7 @@ def _without_copies(trace):
                     row.operands = [_moved(o, copy.buffer, original) for o in row.operands]
                 trace.outputs = [_moved(o, copy.buffer, original) for o in trace.outputs]
                 left_out += 1
+                writers, _ = _uses(trace)
                 continue
         i += 1
     if left_out:
@@ -97,14 +98,16 @@ def _moved(o, buffer, original):
 def _merge(trace):
     outputs = {o.buffer for o in trace.outputs}
     for first_kernel, then_kernel, both in MERGED:
-        i = 0
+        if not any(row.kernel is first_kernel for row in trace.rows):
+            continue
+        i, uses = 0, _uses(trace)
         while i < len(trace.rows):
             first = trace.rows[i]
             i += 1
             if first.kernel is not first_kernel:
                 continue
             between = first.operands[-1]
-            writers, readers = _uses(trace)
+            writers, readers = uses
             users = readers.get(between.buffer, [])
             if between.buffer in outputs or between.buffer.kind != TEMPORARY or len(users) != 1 or not between.whole:
                 continue
@@ -122,7 +125,7 @@ def _merge(trace):
             trace.rows[users[0]] = Row(kernel, operands)
             del trace.rows[i - 1]
             trace.notes.append(f"{first_kernel.name} and {then_kernel.name} in one pass")
-            i -= 1
+            i, uses = i - 1, _uses(trace)
 
 
 def _without_dead_rows(trace):

@@ -11,10 +11,11 @@ from threadpoolctl import ThreadpoolController
 from .. import kernels
 from ..errors import OptionError
 from ..kernels._tile import fits
+from .deal import PARTIAL
 
-# A rough price list, in nanoseconds on one core: it only has to tell a step of microseconds from one that is worth sharing.
-FLOP, NUMBER, ROW = 0.012, 0.25, 30.0
-WORTH = 15_000  # nanoseconds of work that each thread should have, to make up for two meetings a step
+# A rough price list, in nanoseconds: it only has to tell which steps are worth sharing.
+FLOP, NUMBER, ROW = 0.007, 0.1, 10.0  # of work, on one core
+MEETING, SUMMED = 500.0, 1.6  # of sharing: a meeting of all threads; a number that each of them has a part of
 _setting: dict[str, int | None] = {"threads": None}
 
 
@@ -61,8 +62,16 @@ def nanoseconds(trace):
 
 
 def threads_for(trace, most, batch):
-    """How many of at most `most` threads to use: each must have work for WORTH nanoseconds and eight rows."""
-    return max(1, min(most, int(nanoseconds(trace) // WORTH), batch // 8))
+    """How many of at most `most` threads a step may be worth, each with at least eight rows of the batch."""
+    return max(1, min(most, int(nanoseconds(trace) // (10 * MEETING)), batch // 8))
+
+
+def pays(program):
+    """Whether a program's threads save more work than their meetings and sums cost, and by a margin."""
+    jobs = program.jobs
+    summed = sum(job.row.size for job in jobs if job.way == PARTIAL)
+    cost = MEETING * (jobs[-1].phase + 1) + SUMMED * summed
+    return nanoseconds(program.trace) * (1 - 1 / program.threads) > 1.5 * cost
 
 
 def uses_blas(trace):

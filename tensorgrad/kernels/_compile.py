@@ -93,6 +93,7 @@ class Kernel:
         if names != parameters:
             raise ValueError(f"{self.name}: declaration {declaration!r} names {names}, the body takes {parameters}")
         self.body = jit(body)
+        self._addresses: dict[np.dtype, int] = {}
         Kernel.registry[self.name] = self
 
     def __call__(self, *arrays):
@@ -104,11 +105,14 @@ class Kernel:
 
     def address(self, real):
         """The address of the machine code for numbers of this dtype: the very code that a call runs."""
+        if real in self._addresses:
+            return self._addresses[real]
         kinds = [_KINDS[b.kind][1] if b.kind else REAL[real] for b in self.buffers]
         wanted = tuple(types.Array(kind, len(b.extents), "C") for kind, b in zip(kinds, self.buffers, strict=True))
         self.body.compile(wanted)
         compiled = self.body.overloads[wanted]
-        return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        self._addresses[real] = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        return self._addresses[real]
 
     def sizes(self, shapes):
         """{extent: length} of a call with buffers of these shapes; AssertionError where they do not fit."""

@@ -23,6 +23,7 @@ from ._compile import jit
 # numba compiles for the host, unless NUMBA_CPU_NAME names another processor.
 VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") and not os.environ.get("NUMBA_CPU_NAME") else 32
 ZERO, BIAS, ADD = 0, 1, 2  # what an accumulator starts from: nothing, a row of numbers, the output itself
+_PANEL = 256  # rows of w: of two vectors each, 32 KB
 _LARGEST_PRODUCT, _LARGEST_W = 2_000_000, 32_768  # multiplications, and numbers in w: beyond, BLAS is quicker
 
 
@@ -182,7 +183,7 @@ def turn(w, turned):
             turned[j, i] = w[i, j]
 
 
-_wide6, _wide3, _wide2, _wide1 = (_tile(p, 2, False) for p in (6, 3, 2, 1))
+_wide12, _wide6, _wide3, _wide2, _wide1 = (_tile(p, 2, False) for p in (12, 6, 3, 2, 1))
 _tail12, _tail4, _tail1 = _tile(12, 1, True), _tile(4, 1, True), _tile(1, 1, True)
 
 
@@ -190,38 +191,64 @@ _tail12, _tail4, _tail1 = _tile(12, 1, True), _tile(4, 1, True), _tile(1, 1, Tru
 def product(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, relu):
     """out (m, cols) from m rows of x and n rows of w; addresses and strides are plain integers, strides in elements.
 
-    `zero` is a number of the dtype, `size` its bytes.
+    `zero` is a number of the dtype, `size` its bytes. Sums are taken over _PANEL rows of w at a time, which stay in the
+    nearest cache while all rows of x pass by.
     """
     lanes = VECTOR_BYTES // size
     q = 0
     while q < cols:
-        W, Out, B, p = w + size * q, out + size * q, bias + size * q, 0
-        if cols - q >= 2 * lanes:
-            while p + 6 <= m:
-                _wide6(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, 0)
-                p += 6
-            while p + 3 <= m:
-                _wide3(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, 0)
-                p += 3
-            while p + 2 <= m:
-                _wide2(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, 0)
-                p += 2
-            while p < m:
-                _wide1(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, 0)
-                p += 1
-            q += 2 * lanes
-        else:
-            left = min(cols - q, lanes)
-            while p + 12 <= m:
-                _tail12(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, left)
-                p += 12
-            while p + 4 <= m:
-                _tail4(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, left)
-                p += 4
-            while p < m:
-                _tail1(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, left)
-                p += 1
-            q += lanes
+        width = min(cols - q, 2 * lanes)
+        r = 0
+        while True:
+            rows = min(_PANEL, n - r)
+            last = r + rows >= n
+            from_ = start if r == 0 else ADD
+            X, W = x + size * r * xr, w + size * (r * ldw + q)
+            _columns(
+                zero, size, m, rows, width, X, xp, xr, W, ldw, out + size * q, ldo, bias + size * q, from_, relu * last
+            )
+            r += rows
+            if last:
+                break
+        q += width
+
+
+@jit
+def _columns(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, relu):
+    """`product` for at most two vectors of columns."""
+    lanes = VECTOR_BYTES // size
+    p = 0
+    if cols == 2 * lanes:
+        while p + 12 <= m:
+            _wide12(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
+            p += 12
+        while p + 6 <= m:
+            _wide6(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
+            p += 6
+        while p + 3 <= m:
+            _wide3(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
+            p += 3
+        while p + 2 <= m:
+            _wide2(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
+            p += 2
+        while p < m:
+            _wide1(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
+            p += 1
+        return
+    q = 0
+    while q < cols:
+        W, Out, B, left = w + size * q, out + size * q, bias + size * q, min(cols - q, lanes)
+        p = 0
+        while p + 12 <= m:
+            _tail12(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, left)
+            p += 12
+        while p + 4 <= m:
+            _tail4(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, left)
+            p += 4
+        while p < m:
+            _tail1(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, left)
+            p += 1
+        q += lanes
 
 
 @jit

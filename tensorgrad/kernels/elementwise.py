@@ -98,17 +98,20 @@ def _binary(rule):
     rule = jit(rule, fastmath=exact)
 
     def loop(x, y, out):
-        if x.size == y.size:
-            for i in range(out.size):
+        n = out.size
+        if x.size == n and y.size == n:
+            for i in range(n):
                 out[i] = rule(x[i], y[i])
-        elif y.size == 1:
+        elif x.size == n:
             y0 = y[0]
-            for i in range(out.size):
+            for i in range(n):
                 out[i] = rule(x[i], y0)
-        else:
+        elif y.size == n:
             x0 = x[0]
-            for i in range(out.size):
+            for i in range(n):
                 out[i] = rule(x0, y[i])
+        else:
+            out[:] = rule(x[0], y[0])
 
     return jit(loop, fastmath=exact)
 

@@ -5,9 +5,11 @@ program can run in several Python threads at once and after a fork, and its sums
 """
 
 import os
+import platform
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._compile import jit, kernel
@@ -39,16 +41,36 @@ def _load(typingctx, address):
     return types.int64(types.intp), emit
 
 
+@intrinsic  # type: ignore[arg-type]
+def _pause(typingctx):
+    """Tell the processor that this is a waiting loop, where it has a word for that."""
+    machine = platform.machine().lower()
+    hint = ir.IntType(32)
+    words = {"x86_64": ("llvm.x86.sse2.pause", []), "amd64": ("llvm.x86.sse2.pause", []),
+             "arm64": ("llvm.aarch64.hint", [hint(1)]), "aarch64": ("llvm.aarch64.hint", [hint(1)])}  # fmt: skip
+
+    def emit(context, builder, signature, values):
+        if machine in words:
+            name, arguments = words[machine]
+            kind = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
 @jit
 def _meet(arrived, aborted, threads):
     target = (_fetch_add(arrived, 1) // threads + 1) * threads  # type: ignore[call-arg]
     spins = 0
     while _load(arrived) < target:
+        spins += 1
+        if spins < _SPINS:
+            _pause()
+            continue
         if _load(aborted) != 0:
             return False
-        spins += 1
-        if spins > _SPINS:
-            _give_way()
+        _give_way()
     return True
 
 

@@ -204,6 +204,8 @@ def _number_property(i, name, number):
         return float(self._numbers[i])
 
     def write(self, value):
+        if current.log is not None:
+            current.log.fail(f"the step sets the optimizer's {name}: set it between the steps, where it is read anew")
         self._numbers[i] = number.checked(type(self).__name__, name, value)
 
     return property(read, write, doc=f"{name}; may be changed at any time.")

@@ -14,7 +14,7 @@ from .. import kernels
 from .._program.record import record, traced
 from .._program.run import Program, run
 from .._program.structure import fingerprint
-from .._program.threads import blas_threads, threads_for
+from .._program.threads import blas_threads, pays, threads_for
 from .._program.trace import NotCompilable
 from .._tensor import plain
 
@@ -35,7 +35,7 @@ class Stretches:
         self.capacity = max(1, min(CAPACITY // self.per_epoch, 4_000_000 // self.count))  # epochs in a stretch
         self.chunk, self.epoch_seconds, self.threads = 1, CHUNK, 1
         self.losses, self.rates = (np.zeros(self.capacity * self.per_epoch, np.float64) for _ in range(2))
-        self.order = np.arange(self.count * (self.capacity if self.per_epoch > 1 and not eager_because else 1))
+        self.order = np.tile(np.arange(self.count), self.capacity if self.per_epoch > 1 and not eager_because else 1)
         self.programs: dict = {}  # batch size -> Program
         self.segments: dict = {}  # batch size -> the rows of each thread
         self.outputs: Any = None
@@ -101,6 +101,8 @@ class Stretches:
             taken = run(plans, programs)
             self.chunk = max(1, min(CAPACITY, int(CHUNK * max(taken, 1) / (time.perf_counter() - start))))
         programs[0].changed()
+        if taken < planned and not self.steps.optimizer._failed[0]:
+            raise AssertionError("a row of the program went out of its bounds; please report this")
         if taken < planned:
             program = self.programs[int(sizes[taken])]
             self.steps.stop(float(program.output(0, 0).reshape(-1)[0]), len(self.steps.history.steps) + done + taken)
@@ -176,6 +178,8 @@ class Stretches:
             self.threads = threads_for(trace, min(self.most, last), size)
         try:
             program = Program(trace, self.threads, (0, 1), size, together=first)
+            if first is None and self.threads > 1 and not pays(program):
+                raise NotCompilable("threads would not pay")
         except NotCompilable:
             if first is not None:
                 raise

@@ -8,7 +8,7 @@ from .. import kernels
 from .._program.deal import DEALT, EVERYWHERE, FIRST, PARTIAL, SLICED
 from .._program.record import record, traced
 from .._program.run import Program
-from .._program.threads import blas_threads, checked_threads, flops, one_blas_thread, threads_for, uses_blas
+from .._program.threads import blas_threads, checked_threads, flops, one_blas_thread, pays, threads_for, uses_blas
 from .._program.trace import KEPT, NotCompilable
 from ..data import checked
 from ..errors import OptionError, need
@@ -134,6 +134,8 @@ def show_program(model, loss, optimizer, X, y, threads=None):
         try:
             most = min(checked_threads("show_program", threads), len(X))
             program = Program(trace, threads_for(trace, most, len(X)), (0, 1), len(X))
+            if program.threads > 1 and not pays(program):
+                raise NotCompilable("threads would not pay")
         except NotCompilable:
             program = Program(trace)
     except NotCompilable as reason:
