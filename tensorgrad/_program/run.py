@@ -96,6 +96,8 @@ class Program:
     def argument(self, thread, i):
         """The array of an argument that a thread reads: all of it, or the thread's share."""
         buffer = self.trace.arguments[i]
+        if self._kind(buffer) != DEALT:
+            return self._array(buffer, thread).reshape(buffer.array.shape)
         return self._array(buffer, thread).reshape(-1, *buffer.array.shape[1:])
 
     def output(self, thread, i):

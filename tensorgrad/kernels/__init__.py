@@ -52,6 +52,8 @@ from .moves import (
     put,
     scatter_add,
     set_rate,
+    spread_columns,
+    spread_rows,
     store,
     take,
     whole_rows,

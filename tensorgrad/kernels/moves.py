@@ -9,6 +9,22 @@ def fill(x, out):
         out[i] = x[0]
 
 
+@kernel("x[M] -> out[M,n]")
+def spread_rows(x, out):
+    """Each number along a row: broadcasting along the last axes."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = x[i]
+
+
+@kernel("x[n] -> out[M,n]")
+def spread_columns(x, out):
+    """The same row everywhere: broadcasting along the first axes."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = x[j]
+
+
 @kernel("x[s] positions:i[n]<s -> out[n]")
 def take(x, positions, out):
     """out[i] = x[positions[i]]: any indexing, transposing or broadcasting with fixed positions."""

@@ -23,12 +23,32 @@ def contiguous(x):
     if not any(x.strides[i] for i in range(x.ndim) if x.shape[i] > 1):
         kernels.fill(one_number(x), flat(out))
         return out
+    if _spread(x, out):
+        return out
     offset = (address(x) - address(owner)) // x.itemsize
     strides = [s // x.itemsize * np.arange(n).reshape(-1, *[1] * (x.ndim - 1 - i))
                for i, (s, n) in enumerate(zip(x.strides, x.shape, strict=True))]  # fmt: skip
     positions = np.ascontiguousarray(np.broadcast_to(sum(strides) + offset, x.shape), np.int64)
     kernels.take(flat(owner), flat(constant(positions)), flat(out))
     return out
+
+
+def _spread(x, out):
+    """Fill `out` with x if that only repeats numbers along its first or along its last axes; whether it did."""
+    for cut in range(1, x.ndim):
+        for repeated, kept, kernel in ((x.shape[cut:], slice(None, cut), kernels.spread_rows),
+                                       (x.shape[:cut], slice(cut, None), kernels.spread_columns)):  # fmt: skip
+            still = x.strides[cut:] if kernel is kernels.spread_rows else x.strides[:cut]
+            if any(s for s, n in zip(still, repeated, strict=True) if n > 1):
+                continue
+            index = [0] * x.ndim
+            index[kept] = [slice(None)] * len(x.shape[kept])
+            numbers = x[tuple(index)]
+            if numbers.flags.c_contiguous:
+                rows = numbers.size if kernel is kernels.spread_rows else out.size // numbers.size
+                kernel(flat(numbers), out.reshape(rows, -1))
+                return True
+    return False
 
 
 def fresh(x):
