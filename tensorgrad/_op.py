@@ -136,7 +136,7 @@ class Op:
             reads = self.reads(needs)
             for i, (x, a) in enumerate(zip(inputs, arrays)):  # noqa: B905
                 if type(x) is not Tensor:
-                    inputs[i] = a.copy() if i in reads and shares(a, x) and current.log is None else a
+                    inputs[i] = a.copy() if i in reads and current.log is None and shares(a, x) else a
         for name, option in options.items():
             if type(option) in CHANGING and current.log is None:
                 options[name] = frozen(option)

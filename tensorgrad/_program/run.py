@@ -57,7 +57,7 @@ class Program:
                 self.shared[buffer] = _aligned(buffer.array.nbytes).view(buffer.array.dtype)
             if buffer in self.parts:
                 first, last = 0, len(self.jobs)  # threads read each other's
-            elif not (kind == DEALT or (buffer.kind == TEMPORARY and kind == EVERYWHERE)):
+            elif not (kind in (DEALT, PARTIAL) or (buffer.kind == TEMPORARY and kind == EVERYWHERE)):
                 continue
             self.spans[buffer] = (self._bytes(buffer, kind), first, last)
         self.places, size = first_fit(self.spans)

@@ -67,6 +67,7 @@ from .products import (
     dense_relu_backward,
     dense_relu_backward_first,
     matmul,
+    workspace,
 )
 from .reductions import (
     argmax_rows,
@@ -85,5 +86,5 @@ from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
     "Kernel", "Log", "Segment", "call_row", "constant", "current", "first_outside", "is_readable", "kept", "kernel", "logging",
-    "outside", "readable", "root", "row_of", "walk", *Kernel.registry,
+    "outside", "readable", "root", "row_of", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

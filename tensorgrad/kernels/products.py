@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._compile import jit, kernel
-from ._tile import ADD, BIAS, VECTOR_BYTES, ZERO, fits, product, turn
+from ._tile import ADD, BIAS, LARGEST_W, VECTOR_BYTES, ZERO, fits, product, turn
 
 
 @jit
@@ -78,33 +78,30 @@ def _mask(g, y, masked):
 
 @jit
 def _add_sum(rows, n, g, one, db):
-    """The sum over the rows at address g, added to db: a product with ones."""
-    product(db.dtype.type(0), db.itemsize, 1, rows, n, one.ctypes.data, 0, 0, g, n, db.ctypes.data, n, 0, ADD, 0)
+    """The sum over the rows at address g, added to db: a product with the number at address `one`, which is 1."""
+    product(db.dtype.type(0), db.itemsize, 1, rows, n, one, 0, 0, g, n, db.ctypes.data, n, 0, ADD, 0)
+
+
+def workspace(m, k, n):
+    """How many numbers the backward kernels need to work with: `masked` (m, n), w.T and dw.T, and a one.
+
+    >>> workspace(2, 3, 4)
+    33
+    """
+    return m * n + 2 * k * n * (k * n <= LARGEST_W) + 1
 
 
 @jit
-def _turned(w):
-    """w.T as an array of its own."""
-    turned = np.empty((w.shape[1], w.shape[0]), w.dtype)
-    turn(w, turned)
-    return turned
-
-
-@jit
-def _backward_large(g, x, w, dw, dx, want_dx):
-    np.dot(x.T, g, dw)
-    if want_dx:
-        np.dot(g, w.T, dx)
-
-
-@jit
-def _backward_small(g, y, x, w, dw, db, dx, relu, want_dx):
+def _backward_small(g, y, x, w, dw, db, dx, work, relu, want_dx):
     (m, k), n = x.shape, g.shape[1]
     zero, size = dw.dtype.type(0), dw.itemsize
-    masked, one = np.empty((_BLOCK if relu else 0, n), g.dtype), np.ones(1, g.dtype)
-    turned = _turned(w) if want_dx else w
+    block = min(_BLOCK, m)
+    masked, work = work[: block * n].reshape(block, n), work[block * n :]
+    turned, dwt = work[: n * k].reshape(n, k), work[n * k : 2 * n * k].reshape(n, k)
+    if want_dx:
+        turn(w, turned)
     narrow = n * size < VECTOR_BYTES  # then dw.T = g.T @ x fills whole vectors, and is turned around at the end
-    dwt = np.empty((n, k) if narrow else (0, 0), dw.dtype)
+    one = work.ctypes.data + size * 2 * n * k
     G = masked.ctypes.data
     for i in range(0, m, _BLOCK):
         rows, start = min(_BLOCK, m - i), ADD if i else ZERO
@@ -126,41 +123,48 @@ def _backward_small(g, y, x, w, dw, db, dx, relu, want_dx):
 
 
 @jit
-def _backward(g, y, x, w, dw, db, dx, relu, want_dx):
+def _backward_large(g, y, x, w, dw, db, dx, work, relu, want_dx):
+    m, n = g.shape
+    if relu:
+        masked = work[: m * n].reshape(m, n)
+        _mask(g, y, masked)
+        g = masked
+    _add_sum(m, n, g.ctypes.data, work.ctypes.data + work.itemsize * (work.size - 1), db)
+    np.dot(x.T, g, dw)
+    if want_dx:
+        np.dot(g, w.T, dx)
+
+
+@jit
+def _backward(g, y, x, w, dw, db, dx, work, relu, want_dx):
     """dw = x.T @ g, db = g.sum(0) and, if wanted, dx = g @ w.T, with g first masked by y > 0 if relu."""
     (m, k), n = x.shape, g.shape[1]
     db[:] = 0
     if fits(m, k, n) and (m >= 8 or not want_dx):  # with few rows, turning w around does not pay
-        _backward_small(g, y, x, w, dw, db, dx, relu, want_dx)
-        return
-    one = np.ones(1, g.dtype)
-    if relu:
-        masked = np.empty_like(g)
-        _mask(g, y, masked)
-        _add_sum(m, n, masked.ctypes.data, one, db)
-        _backward_large(masked, x, w, dw, dx, want_dx)
+        work[min(_BLOCK, m) * n + 2 * n * k] = 1
+        _backward_small(g, y, x, w, dw, db, dx, work, relu, want_dx)
     else:
-        _add_sum(m, n, g.ctypes.data, one, db)
-        _backward_large(g, x, w, dw, dx, want_dx)
+        work[work.size - 1] = 1
+        _backward_large(g, y, x, w, dw, db, dx, work, relu, want_dx)
 
 
-@kernel("g[M,n] x[M,k] w[k,n] -> dw[k,n] db[n] dx[M,k]")
-def dense_backward(g, x, w, dw, db, dx):
-    _backward(g, g, x, w, dw, db, dx, False, True)
+@kernel("g[M,n] x[M,k] w[k,n] -> dw[k,n] db[n] dx[M,k] work[s]")
+def dense_backward(g, x, w, dw, db, dx, work):
+    _backward(g, g, x, w, dw, db, dx, work, False, True)
 
 
-@kernel("g[M,n] y[M,n] x[M,k] w[k,n] -> dw[k,n] db[n] dx[M,k]")
-def dense_relu_backward(g, y, x, w, dw, db, dx):
-    _backward(g, y, x, w, dw, db, dx, True, True)
+@kernel("g[M,n] y[M,n] x[M,k] w[k,n] -> dw[k,n] db[n] dx[M,k] work[s]")
+def dense_relu_backward(g, y, x, w, dw, db, dx, work):
+    _backward(g, y, x, w, dw, db, dx, work, True, True)
 
 
-@kernel("g[M,n] x[M,k] -> dw[k,n] db[n]")
-def dense_backward_first(g, x, dw, db):
+@kernel("g[M,n] x[M,k] -> dw[k,n] db[n] work[s]")
+def dense_backward_first(g, x, dw, db, work):
     """Of a first layer, whose input needs no gradient."""
-    _backward(g, g, x, dw, dw, db, dw, False, False)
+    _backward(g, g, x, dw, dw, db, dw, work, False, False)
 
 
-@kernel("g[M,n] y[M,n] x[M,k] -> dw[k,n] db[n]")
-def dense_relu_backward_first(g, y, x, dw, db):
+@kernel("g[M,n] y[M,n] x[M,k] -> dw[k,n] db[n] work[s]")
+def dense_relu_backward_first(g, y, x, dw, db, work):
     """Of a first layer, whose input needs no gradient."""
-    _backward(g, y, x, dw, dw, db, dw, True, False)
+    _backward(g, y, x, dw, dw, db, dw, work, True, False)

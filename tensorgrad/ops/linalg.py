@@ -128,19 +128,19 @@ def _dense_backward(needs, g, y, x, w, b, activation=None):
             current.log.fail("a dense layer got an empty batch")
         g = g if activation is None else np.where(_rows(y, n) > 0, g, 0)
         return np.zeros(x.shape, dtype=real), np.zeros((k, n), dtype=real), g.sum(0)
-    dw, db = np.empty((k, n), real), np.empty(n, real)
+    dw, db, work = np.empty((k, n), real), np.empty(n, real), np.empty(kernels.workspace(len(rows), k, n), real)
     relu = activation == "relu"
     if not needs[0]:
         if relu:
-            kernels.dense_relu_backward_first(g, y.reshape(g.shape), rows, dw, db)
+            kernels.dense_relu_backward_first(g, y.reshape(g.shape), rows, dw, db, work)
         else:
-            kernels.dense_backward_first(g, rows, dw, db)
+            kernels.dense_backward_first(g, rows, dw, db, work)
         return None, dw, db
     dx = np.empty(rows.shape, real)
     if relu:
-        kernels.dense_relu_backward(g, y.reshape(g.shape), rows, w, dw, db, dx)
+        kernels.dense_relu_backward(g, y.reshape(g.shape), rows, w, dw, db, dx, work)
     else:
-        kernels.dense_backward(g, rows, w, dw, db, dx)
+        kernels.dense_backward(g, rows, w, dw, db, dx, work)
     return dx.reshape(x.shape), dw, db
 
 

@@ -39,8 +39,19 @@ def test_every_kernel_declares_the_parameters_of_its_body(name):
 
 @pytest.mark.parametrize(
     "declaration",
-    ["x[n] -> out", "-> x[n]", "x[n] -> y[n]", "x[n+1] -> out[n]", "x[n] -> out[n", "x:q[n] -> out[n]", "",
-     "out[n] -> x[n]", "&x[n] -> out[n]", "x[n]< -> out[n]", "x[n|2] -> out[n]"],
+    [
+        "x[n] -> out",
+        "-> x[n]",
+        "x[n] -> y[n]",
+        "x[n+1] -> out[n]",
+        "x[n] -> out[n",
+        "x:q[n] -> out[n]",
+        "",
+        "out[n] -> x[n]",
+        "&x[n] -> out[n]",
+        "x[n]< -> out[n]",
+        "x[n|2] -> out[n]",
+    ],
 )
 def test_a_declaration_that_does_not_fit_the_body_is_refused(declaration):
     with pytest.raises(ValueError, match="declaration"):

@@ -56,7 +56,9 @@ def test_a_row_runs_the_code_of_a_call(name, real):
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "less", "where"])
+@pytest.mark.parametrize(
+    "name", ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "less", "where"]
+)
 def test_single_numbers_stand_for_all(name, real):
     """Every way to give an operand as one number gives what the expanded operands give."""
     kernel = Kernel.registry[name]
@@ -101,7 +103,10 @@ def test_a_row_of_many_words():
     """Twelve matrices are 110 words, most of which a call passes on the stack."""
     names = [f"x{i}" for i in range(11)]
     scope = {}
-    exec(f"def many({', '.join(names)}, out):\n    out[...] = {' + '.join(f'{i + 1} * {x}' for i, x in enumerate(names))}", scope)
+    exec(
+        f"def many({', '.join(names)}, out):\n    out[...] = {' + '.join(f'{i + 1} * {x}' for i, x in enumerate(names))}",
+        scope,
+    )
     kernel = Kernel(scope["many"], f"{' '.join(f'{x}[m,n]' for x in names)} -> out[m,n]")
     Kernel.registry.pop("many")
     arrays = [np.full((2, 3), 10.0**i) for i in range(11)] + [np.empty((2, 3))]
@@ -110,7 +115,9 @@ def test_a_row_of_many_words():
 
 
 def test_empty_arrays():
-    assert run((kernels.exp, (np.empty(0), np.empty(0))), (kernels.sum_rows, (np.empty((2, 0)), out := np.ones(2)))) == 1
+    assert (
+        run((kernels.exp, (np.empty(0), np.empty(0))), (kernels.sum_rows, (np.empty((2, 0)), out := np.ones(2)))) == 1
+    )
     assert out.tolist() == [0, 0]
 
 
@@ -143,7 +150,10 @@ def exchange(meetings):
 
     def rows_of(t):
         increase = (kernels.add, (parts[t], np.array([t + 1.0]), parts[t]))
-        collect = [(kernels.sum_parts, (parts, np.zeros(1, np.int64), sums[t])), (kernels.add, (totals[t], sums[t], totals[t]))]
+        collect = [
+            (kernels.sum_parts, (parts, np.zeros(1, np.int64), sums[t])),
+            (kernels.add, (totals[t], sums[t], totals[t])),
+        ]
         return [increase, *[meet] * meetings, *collect, *[meet] * meetings]
 
     assert walked_by_threads(rows_of, STEPS) == [STEPS] * THREADS

@@ -258,7 +258,9 @@ def test_numbers_that_a_float32_model_cannot_compute_with(option, value):
 def test_a_gradient_of_the_wrong_size_is_refused():
     p = tg.Parameter(np.ones(10, "float32"))
     p.value.grad = np.ones(3, "float32")
-    with pytest.raises(GradientError, match=r"^SGD\.step: a gradient of shape \(3,\) does not fit its parameter of shape \(10,\)$"):
+    with pytest.raises(
+        GradientError, match=r"^SGD\.step: a gradient of shape \(3,\) does not fit its parameter of shape \(10,\)$"
+    ):
         optim.SGD([p], lr=1.0).step()
 
 

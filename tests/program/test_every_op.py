@@ -51,7 +51,9 @@ def step_of(op, sample, weighted):
 
     def step(*arrays):
         *arrays, weight = arrays
-        leaves = [tg.Parameter(np.zeros(a.shape, a.dtype)) if d else None for a, d in zip(arrays, differentiable, strict=True)]
+        leaves = [
+            tg.Parameter(np.zeros(a.shape, a.dtype)) if d else None for a, d in zip(arrays, differentiable, strict=True)
+        ]
         y = op(*(a if p is None else a + p for a, p in zip(arrays, leaves, strict=True)), **sample.options)
         if not sample.gradient or not any(differentiable):
             return [y]
@@ -143,6 +145,14 @@ def test_a_recorded_op_runs_on_other_numbers(name, i, dtype, weighted):
 
 
 # ---- what has no record, and indices that come with the batch ---------------------------------------------------------
+def chosen(x, y):
+    """The gradient of a choice, from a backward."""
+    p = tg.Parameter(np.zeros(x.shape, x.dtype))
+    p.grad = None
+    np.where(x > y, (x + p) ** 2, y * p).sum().backward()
+    return p.grad
+
+
 LABELS = [np.array([0, 2, 1, 2]), np.array([2, 2, 0, 1])]
 PAIRS = [[np.random.default_rng(s).normal(size=shape) for shape in ((4, 3), (4, 3), (4, 1))] for s in (0, 1)]
 NEGATIVE = [labels - 3 for labels in LABELS]
@@ -150,7 +160,8 @@ STEPS = {
     **{name: (lambda x, y, z, compare=OPS[name]: [np.where(compare(x, y), x, y), compare(x, 0.25)])
        for name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")},
     "argmax": lambda x, y, z: [ops.argmax(x, axis=1), ops.argmax(x, axis=0), ops.argmax(y)],
-    "in place of a comparison": lambda x, y, z: [(x > y) * x, np.where(x > 0, x, 0.0)],
+    "comparison as a number": lambda x, y, z: [(x > y) * x, np.where(x > 0, x, 0.0)],
+    "gradient through a choice": lambda x, y, z: [tg.grad(lambda x: np.where(x > y, x * x, y).sum())(x), chosen(x, y)],
     "broadcasting": lambda x, y, z: [x * z + 1.0, (x - z) / 3, z * x.sum(0)],
 }  # fmt: skip
 

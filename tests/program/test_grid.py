@@ -3,6 +3,11 @@
 Every case is drawn from its number. `--full` runs all of them, otherwise some.
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +16,7 @@ from tensorgrad import kernels, nn, ops, optim
 from tensorgrad._program import simplify, threads
 from tensorgrad._program.run import Program
 
+HERE = Path(__file__).parent
 ALL, SOME = 360, 120
 STEPS = 10
 
@@ -117,7 +123,7 @@ OPTIMIZERS = {
 
 
 # What mostly keeps a training on one thread, as its rows cannot be dealt out.
-TOGETHER = {"softmax", "both", "picked", "max", "logsum", "turned", "product", "across", "soft", "no bias"}
+TOGETHER = {"both", "picked", "logsum", "turned", "product", "across", "no bias"}
 # Eager gradients of these are made by NumPy, compiled ones by kernels: they differ in the last places.
 ROUNDED = {"softmax", "product", "soft", "no bias"}
 
@@ -159,7 +165,11 @@ class Case:
     def data(self):
         rng = np.random.default_rng(self.number)
         X, labels = rng.normal(size=(self.rows, self.features)), rng.integers(0, self.classes, self.rows)
-        kinds = {"int": labels, "one-hot": np.eye(self.classes)[labels], "float": rng.normal(size=(self.rows, self.classes))}
+        kinds = {
+            "int": labels,
+            "one-hot": np.eye(self.classes)[labels],
+            "float": rng.normal(size=(self.rows, self.classes)),
+        }
         return X, kinds[LOSSES[self.loss][1]]
 
     def fit(self, **options):
@@ -218,13 +228,37 @@ def test_compiled_training_is_eager_training(case, request):
     check(case)
 
 
+def test_no_row_reads_or_writes_beyond_its_buffers(request):
+    """The same with every access checked: a row that goes out of its bounds raises."""
+    if not request.config.getoption("--full"):
+        pytest.skip("only with --full: kernels are compiled anew")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "is_eager or other_numbers",
+        str(HERE),
+    ]
+    done = subprocess.run(
+        command, env=os.environ | {"TENSORGRAD_CHECK": "1"}, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 def test_the_grid_has_everything():
     """Among the cases that always run, each thing comes up, and several threads do."""
     some = [c for c in CASES if not c.number % (ALL // SOME)]
     assert len(some) >= SOME
     assert {part for c in some for part in c.parts} == {*PLAIN, *OWN, *LOSSES, "no bias"}
     assert {c.optimizer for c in some} == set(OPTIMIZERS)
-    assert {(c.dtype, c.expected_threads()) for c in some} == {(d, t) for d in ("float32", "float64") for t in (0, 1, 2, 3)}
+    assert {(c.dtype, c.expected_threads()) for c in some} == {
+        (d, t) for d in ("float32", "float64") for t in (0, 1, 2, 3)
+    }
     for choice in ("shuffle", "frozen", "metrics", "schedule"):
         assert {bool(getattr(c, choice)) for c in some} == {True, False}
     assert any(c.rows % c.batch and c.batch < c.rows and c.expected_threads() > 1 for c in some)  # a smaller last batch
@@ -234,7 +268,11 @@ def test_the_grid_has_everything():
 # ---- a checker that never fails checks nothing -----------------------------------------------------------------------
 def several(kinds=(), loss="mse"):
     """The first case on several threads, with remainders, made of these."""
-    return next(c for c in CASES if c.expected_threads() > 1 and c.rows % c.batch and set(kinds) <= set(c.kinds) and c.loss == loss)
+    return next(
+        c
+        for c in CASES
+        if c.expected_threads() > 1 and c.rows % c.batch and set(kinds) <= set(c.kinds) and c.loss == loss
+    )
 
 
 def test_forgotten_sums_are_noticed(monkeypatch):
@@ -292,6 +330,8 @@ def test_a_fallback_to_eager_is_noticed():
     case = Case(0)
     case.loss, case.parts = "looked at", {"mse"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(LOSSES, "looked at", (lambda o, t: ((o - t) ** 2).mean() * (1.0 if o.sum() > 0 else 2.0), "float"))
+        patch.setitem(
+            LOSSES, "looked at", (lambda o, t: ((o - t) ** 2).mean() * (1.0 if o.sum() > 0 else 2.0), "float")
+        )
         with pytest.raises(AssertionError, match="looked at numbers"):
             check(case)
