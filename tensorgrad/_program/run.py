@@ -9,7 +9,7 @@ from .._tape import tick
 from ..kernels import Segment, row_of, walk
 from .arena import ALIGNED, first_fit, most_at_once
 from .deal import CELL, DEALT, EVERYWHERE, FIRST, PARTIAL, SLICED, Deal, Job, has, share_of, slice_of
-from .trace import TEMPORARY
+from .trace import KEPT, TEMPORARY
 
 
 class Program:
@@ -32,6 +32,7 @@ class Program:
         self.cells: dict = {} if together is None else together.cells
         self._place_temporaries()
         self.meeting = _aligned(2 * ALIGNED).view(np.int64)  # how often threads have arrived, and whether to give up
+        self.keep: list = []
         self.rows = [self._rows_of(thread) for thread in range(threads)]
 
     # ---- memory ---------------------------------------------------------------------------------------------------
@@ -111,13 +112,23 @@ class Program:
     # ---- rows -----------------------------------------------------------------------------------------------------
     def _rows_of(self, thread):
         """The words of a thread's rows, phase by phase, with a meeting after each phase."""
-        rows, phase = [], 0
+        rows, phase = self._fetches(), 0
         for job in self.jobs:
             while phase < job.phase:
                 rows.append(self._meeting())
                 phase += 1
             rows += self._row(job, thread)
         return rows
+
+    def _fetches(self):
+        """Rows that fetch the parameters which other threads have updated, where they are read next."""
+        if self.deal is None:
+            return []
+        read = dict.fromkeys(o.buffer for job in self.jobs if job.way == DEALT for o in job.row.reads)
+        changed = [b.array.reshape(-1) for b in read if b.kind == KEPT and self._kind(b) == SLICED]
+        seen = [_aligned(ALIGNED).view(a.dtype)[:1] for a in changed]
+        self.keep += seen
+        return [kernels.call_row(kernels.fetch, arrays) for arrays in zip(changed, seen, strict=True)]
 
     def _meeting(self):
         return kernels.call_row(kernels.meet, (_cell(self.threads), self.meeting[:8], self.meeting[8:]))

@@ -55,10 +55,22 @@ def flops(row):
     return 0
 
 
+def in_blas(row):
+    """Whether a row's products are too large for the register tile."""
+    s = {k.lower(): v for k, v in row.sizes.items()}
+    return flops(row) > 0 and not fits.py_func(s["m"], s["k"], s["n"])
+
+
+def uses_blas(trace):
+    """Whether a product of the trace is made by BLAS."""
+    return any(map(in_blas, trace.rows))
+
+
 def nanoseconds(trace):
-    """The price of a step, roughly."""
+    """The price of a step without the products that BLAS makes, which has threads of its own."""
+    products = sum(flops(row) for row in trace.rows if not in_blas(row))
     numbers = sum(o.size for row in trace.rows for o in row.operands)
-    return sum(map(flops, trace.rows)) * FLOP + numbers * NUMBER + len(trace.rows) * ROW
+    return products * FLOP + numbers * NUMBER + len(trace.rows) * ROW
 
 
 def threads_for(trace, most, batch):
@@ -72,15 +84,6 @@ def pays(program):
     summed = sum(job.row.size for job in jobs if job.way == PARTIAL)
     cost = MEETING * (jobs[-1].phase + 1) + SUMMED * summed
     return nanoseconds(program.trace) * (1 - 1 / program.threads) > 1.5 * cost
-
-
-def uses_blas(trace):
-    """Whether a product of the trace is too large for the register tile."""
-    for row in trace.rows:
-        s = {k.lower(): v for k, v in row.sizes.items()}
-        if flops(row) and not fits.py_func(s["m"], s["k"], s["n"]):
-            return True
-    return False
 
 
 class _BlasLimit:

@@ -81,7 +81,7 @@ from .reductions import (
     sum_columns,
     sum_rows,
 )
-from .threads import meet, sum_parts
+from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [

@@ -4,6 +4,7 @@ import numpy as np
 
 from ._compile import jit, kernel
 from ._math import exp
+from ._subnormals import flush_subnormals, restore
 
 
 @jit
@@ -32,6 +33,7 @@ def softmax_cross_entropy(logits, labels, rows, loss, dlogits):
     the small sum of the others and lose no digits.
     """
     m, n = logits.shape
+    before = flush_subnormals()
     one, total = logits.dtype.type(1), np.float64(0)
     scale = one / logits.dtype.type(rows[0])
     for i in range(m):
@@ -65,4 +67,5 @@ def softmax_cross_entropy(logits, labels, rows, loss, dlogits):
         for j in range(n):
             dlogits[i, j] *= factor
         dlogits[i, labels[i]] = -others * factor
+    restore(before)
     loss[0] = (total + np.log(together)) / rows[0]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._compile import jit, kernel
+from ._subnormals import flush_subnormals, restore
 from ._tile import ADD, BIAS, LARGEST_W, VECTOR_BYTES, ZERO, fits, product, turn
 
 
@@ -49,18 +50,24 @@ def _plain(a, b, out):
 
 @kernel("a[S,m,k] b[S,k,n] -> out[S,m,n]")
 def matmul(a, b, out):
+    before = flush_subnormals()
     for s in range(out.shape[0]):
         _plain(a[s], b[s], out[s])
+    restore(before)
 
 
 @kernel("x[M,k] w[k,n] b[n] -> out[M,n]")
 def dense(x, w, b, out):
+    before = flush_subnormals()
     _dense(x, w, b, out, 0)
+    restore(before)
 
 
 @kernel("x[M,k] w[k,n] b[n] -> out[M,n]")
 def dense_relu(x, w, b, out):
+    before = flush_subnormals()
     _dense(x, w, b, out, 1)
+    restore(before)
 
 
 # ---- the backward of a dense layer: g is turned into the gradients of w, b and x in one call ---------------------------
@@ -139,6 +146,7 @@ def _backward_large(g, y, x, w, dw, db, dx, work, relu, want_dx):
 def _backward(g, y, x, w, dw, db, dx, work, relu, want_dx):
     """dw = x.T @ g, db = g.sum(0) and, if wanted, dx = g @ w.T, with g first masked by y > 0 if relu."""
     (m, k), n = x.shape, g.shape[1]
+    before = flush_subnormals()
     db[:] = 0
     if fits(m, k, n) and (m >= 8 or not want_dx):  # with few rows, turning w around does not pay
         work[min(_BLOCK, m) * n + 2 * n * k] = 1
@@ -146,6 +154,7 @@ def _backward(g, y, x, w, dw, db, dx, work, relu, want_dx):
     else:
         work[work.size - 1] = 1
         _backward_large(g, y, x, w, dw, db, dx, work, relu, want_dx)
+    restore(before)
 
 
 @kernel("g[M,n] x[M,k] w[k,n] -> dw[k,n] db[n] dx[M,k] work[s]")

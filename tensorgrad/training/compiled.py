@@ -70,11 +70,19 @@ class Stretches:
         sizes += [self.count % self.size] * (self.count % self.size > 0)
         self.sizes = np.array(sizes * len(orders))
         done, row = 0, 0
-        while done < len(self.sizes) and not history.stopped and not interrupt.requested:
-            size = int(self.sizes[done])
-            taken = self.run_programs(done, row) if size in self.programs else self.take_step(done, row, size)
-            row += int(self.sizes[done : done + taken].sum())
-            done += taken
+        with ExitStack() as stack:
+            for program in self.programs.values():
+                stack.enter_context(blas_threads(program, self.most))
+            while done < len(self.sizes) and not history.stopped and not interrupt.requested:
+                size = int(self.sizes[done])
+                if size in self.programs:
+                    taken = self.run_programs(done, row)
+                else:
+                    taken = self.take_step(done, row, size)
+                    if size in self.programs:
+                        stack.enter_context(blas_threads(self.programs[size], self.most))
+                row += int(self.sizes[done : done + taken].sum())
+                done += taken
         history.steps.extend(self.losses[:done].tolist())
         self.epoch_seconds = (time.perf_counter() - start) / len(orders)
         return self.losses[:done], self.sizes[:done]
@@ -94,12 +102,9 @@ class Stretches:
             cursors[:] = row, done
         programs = list(self.programs.values())
         self.steps.optimizer._failed[0] = 0
-        with ExitStack() as stack:
-            for program in programs:
-                stack.enter_context(blas_threads(program, self.most))
-            start = time.perf_counter()
-            taken = run(plans, programs)
-            self.chunk = max(1, min(CAPACITY, int(CHUNK * max(taken, 1) / (time.perf_counter() - start))))
+        start = time.perf_counter()
+        taken = run(plans, programs)
+        self.chunk = max(1, min(CAPACITY, int(CHUNK * max(taken, 1) / (time.perf_counter() - start))))
         programs[0].changed()
         if taken < planned and not self.steps.optimizer._failed[0]:
             raise AssertionError("a row of the program went out of its bounds; please report this")

@@ -25,6 +25,8 @@ def arrays_of(kernel, real, one=()):
         for extent in b.extents:
             name, _, alone = extent.partition("|")
             shape.append(int(name) if name.isdigit() else 1 if alone and b.name in one else LENGTHS[name])
+        if b.name == "work":
+            shape = [int(np.prod(kernels.workspace(*(LENGTHS[e] for e in "Mkn"))))]
         if b.kind == ":b":
             return rng.random(shape) < 0.5
         if b.kind == ":i":
