@@ -5,6 +5,7 @@ processor's bits for that and puts them back, so that nobody else notices. Eleme
 """
 
 import platform
+from typing import Any
 
 from llvmlite import ir
 from numba import types
@@ -38,8 +39,7 @@ def _write(builder, value):
     _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), [builder.bitcast(word, ir.IntType(8).as_pointer())])
 
 
-@intrinsic
-def flush_subnormals(typingctx):
+def _flush(typingctx):
     """Take subnormal numbers for 0 from here on; what to give to `restore`."""
 
     def emit(context, builder, signature, values):
@@ -50,6 +50,9 @@ def flush_subnormals(typingctx):
         return before
 
     return types.int64(), emit
+
+
+flush_subnormals: Any = intrinsic(_flush)
 
 
 @intrinsic  # type: ignore[arg-type]

@@ -41,7 +41,7 @@ def _spread(x, out):
             still = x.strides[cut:] if kernel is kernels.spread_rows else x.strides[:cut]
             if any(s for s, n in zip(still, repeated, strict=True) if n > 1):
                 continue
-            index = [0] * x.ndim
+            index: list = [0] * x.ndim
             index[kept] = [slice(None)] * len(x.shape[kept])
             numbers = x[tuple(index)]
             if numbers.flags.c_contiguous:
