@@ -55,8 +55,7 @@ def _flush(typingctx):
 flush_subnormals: Any = intrinsic(_flush)
 
 
-@intrinsic  # type: ignore[arg-type]
-def restore(typingctx, before):
+def _restore(typingctx, before):
     """Back to how it was."""
 
     def emit(context, builder, signature, values):
@@ -65,3 +64,6 @@ def restore(typingctx, before):
         return context.get_dummy_value()
 
     return types.void(types.int64), emit
+
+
+restore: Any = intrinsic(_restore)
