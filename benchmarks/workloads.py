@@ -125,10 +125,10 @@ WORKLOADS = {
     w.name: w
     for w in (
         SPIRAL,
-        Workload("digits", "batch 32, 64-128-10, 1024 rows", (64, 128, 10), 1024, 32, 64, 2),
-        Workload("deep", "batch 32, 64-32(x8)-10, 1024 rows", DEEP, 1024, 32, 64, 2),
-        Workload("mnist", "batch 128, 784-512-512-10, 2048 rows", (784, 512, 512, 10), 2048, 128, 8, 1),
-        Workload("wide", "batch 4096, 64-256-256-10, 16384 rows", (64, 256, 256, 10), 16384, 4096, 8, 2),
+        Workload("digits", "batch 32, 64-128-10, 1024 rows", (64, 128, 10), 1024, 32, 200, 2),
+        Workload("deep", "batch 32, 64-32(x8)-10, 1024 rows", DEEP, 1024, 32, 200, 2),
+        Workload("mnist", "batch 128, 784-512-512-10, 2048 rows", (784, 512, 512, 10), 2048, 128, 24, 1),
+        Workload("wide", "batch 4096, 64-256-256-10, 16384 rows", (64, 256, 256, 10), 16384, 4096, 24, 2),
         Workload("predict_one", "one row from Python, 64-128-10", (64, 128, 10), 256, 1, 5000, 20, kind=ONE_ROW),
         Workload("dqn", "batch 64, 4-120-84-2, a step called from Python", (4, 120, 84, 2), 64, 64, 2000, 20, kind=DQN),
         Workload("sweep", f"{MODELS} spirals at once, 500 steps each", (2, 64, 64, 3), 300, 300, 500, 20, kind=SWEEP),

@@ -9,7 +9,7 @@
 from . import data, errors, nn, ops, optim, show
 from ._doctor import doctor
 from ._parameter import Parameter
-from ._program.compile import compile
+from ._program.callable import compile
 from ._program.threads import set_threads
 from ._tape import no_grad
 from ._tensor import Tensor, constant, tensor

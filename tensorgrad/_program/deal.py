@@ -79,7 +79,9 @@ class Deal:
             self.add(row)
         for o in trace.outputs:
             self.added_up(o.buffer)
-        self.jobs.sort(key=lambda job: job.phase)
+        self.jobs.sort(
+            key=lambda job: (job.phase, job.way != PARTIAL)
+        )  # sums first: also what is looked at after a stop
 
     def state(self, buffer):
         if buffer not in self.states:

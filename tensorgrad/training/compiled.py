@@ -60,6 +60,7 @@ class Stretches:
         before, self.seen = len(history.steps), {}
         if not self.eager_because:
             self.forget_if_changed()
+            self.look_again()
         self.shuffled = orders[0] is not None
         if self.shuffled:
             self.order[: len(orders) * self.count] = np.concatenate(orders)
@@ -139,6 +140,24 @@ class Stretches:
             self.seen[done] = plain(output)
         return 1
 
+    def look_again(self):
+        """Take over what has changed in the data since the last stretch, where programs work on copies."""
+        for rows, a in zip(self.rows, self.data, strict=True):
+            if not np.may_share_memory(rows, a):
+                rows[...] = a.reshape(rows.shape)
+        if self.per_epoch == 1:
+            for program in self.programs.values():
+                self.fill(program)
+
+    def fill(self, program):
+        """Put the whole data, which is one batch, into a program's arguments."""
+        for i, rows in enumerate(self.rows):
+            first = 0
+            for t in range(self.threads):
+                mine = program.argument(t, i)
+                mine[...] = rows[first : first + len(mine)].reshape(mine.shape)
+                first += len(mine)
+
     # ---- recording ------------------------------------------------------------------------------------------------
     def forget_if_changed(self):
         """Drop the programs if a callback changed the model, or what is frozen."""
@@ -197,11 +216,9 @@ class Stretches:
     def surround(self, size):
         """Put the rows around a program that fill its batch and keep its losses."""
         program = self.programs[size]
+        if self.per_epoch == 1:
+            self.fill(program)
         lows = np.cumsum([0, *(len(program.argument(t, 0)) for t in range(self.threads))])
-        for t in range(self.threads if self.per_epoch == 1 else 0):
-            for i, whole in enumerate(self.rows):
-                mine = program.argument(t, i)
-                mine[...] = whole[lows[t] : lows[t + 1]].reshape(mine.shape)
 
         def before(t):
             rows: list = []
@@ -243,7 +260,7 @@ class Stretches:
 
 def _as_rows(a):
     """Data as a matrix of rows, integers and booleans as int64."""
-    a = a if a.dtype.kind == "f" else a.astype(np.int64)
+    a = a if a.dtype.kind == "f" else a.astype(np.int64, copy=False)
     return np.ascontiguousarray(a.reshape(len(a), int(np.prod(a.shape[1:]))))
 
 

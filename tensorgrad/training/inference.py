@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._program.compile import CompiledModel, evaluating
+from .._program.callable import CompiledModel, evaluating
 from .._tensor import plain
 from ..data import checked
 from ..data.batches import batches, checked_rows
