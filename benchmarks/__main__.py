@@ -76,7 +76,8 @@ def main():
             say("\n" + report.one_workload(name, outcomes))
         say("\n" + report.summary(results) + "\n\n" + report.LEGEND + "\n\n" + report.libraries(results) + "\n")
         everything["workloads"] = results
-        plot.draw(plot.bars, results, PICTURE, say)
+        if not options.quick:
+            plot.draw(plot.bars, results, PICTURE, say)
     for part in PARTS:
         if part in options.names:
             say(f"{part}:")
