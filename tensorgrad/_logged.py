@@ -9,7 +9,6 @@ import numpy as np
 from . import kernels
 from ._parameter import Parameter
 from ._tensor import FLOATS, Tensor
-from ._watched import Watched
 from .kernels import constant, current, kept
 
 REAL = np.dtype(np.float32)
@@ -23,6 +22,7 @@ def leaf(x):
     if type(x) is Tensor and x._node is None and (mine or x.requires_grad):
         kept(x._array)
         current.log.touched[id(x)] = x
+        current.log.grads.setdefault(id(x), (x, x.grad))
     return x
 
 
@@ -37,14 +37,21 @@ def known(args, casts):
 
 def as_number(x, dtype):
     """An input that is computed with: integers and booleans of the step as floats, Python's numbers as constants."""
-    if type(x) is Tensor or type(x) is Watched:
-        array = np.asarray(x._array if isinstance(x, Tensor) else x)
-        if array.dtype.kind in "ib" and array.flags.c_contiguous:
+    if type(x) is Tensor:
+        array = x._array
+        to_float = {np.dtype(np.int64): kernels.from_integers, np.dtype(bool): kernels.from_booleans}.get(array.dtype)
+        if to_float is not None and array.flags.c_contiguous:
             number = np.empty(array.shape, dtype)
-            to_float = kernels.from_integers if array.dtype == np.int64 else kernels.from_booleans
             to_float(array.reshape(-1), number.reshape(-1))
             return Tensor(number)
+        if array.dtype.kind != "f":
+            current.log.fail(f"numbers of dtype {array.dtype} and shape {array.shape} are computed with")
         return x
     if isinstance(x, int | float | list | tuple | np.generic):
         return constant(np.array(x, dtype))
     return x
+
+
+def unmarked(array):
+    """Numbers without a gradient, as ops give them: an array; while a log is open a Tensor, which notes who reads it."""
+    return array if current.log is None else Tensor(array)

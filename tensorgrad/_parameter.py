@@ -7,7 +7,6 @@ import numpy as np
 from . import _tape
 from ._registry import OPS, Operators
 from ._tensor import FLOATS, Tensor, plain, tensor
-from ._watched import Watched
 from .errors import EngineError, GraphError, ShapeError
 from .kernels import current
 
@@ -96,7 +95,8 @@ class Parameter(Operators):
         if not self._requires_grad:
             return None
         if type(self.value) is Tensor:
-            return self.value.grad if current.log is None or self.value.grad is None else self.value.grad.view(Watched)
+            g = self.value.grad
+            return g if current.log is None or g is None else Tensor(g)  # what is done with it shows in the log
         from microgrid import grads
 
         return grads(self.value) if any(v.grad is not None for v in self.value.flat) else None
@@ -108,6 +108,8 @@ class Parameter(Operators):
         if type(self.value) is Tensor:
             if current.log is not None:
                 current.log.cleared.add(id(self.value))
+                if id(self.value) not in current.log.graded:
+                    current.log.cleared_first.add(id(self.value))
             self.value.grad = None if new is None else np.array(new, dtype=self.dtype, order="C")
         else:
             numbers = [None] * self.size if new is None else np.asarray(new).flat

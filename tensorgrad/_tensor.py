@@ -177,6 +177,31 @@ class Tensor(Operators):
     def relu(self):
         return OPS["relu"](self)
 
+    def __getattr__(self, name):
+        """While a log is open comparisons are Tensors, where they otherwise are arrays: their methods leave a note."""
+        if current.log is None or name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"a Tensor has no attribute {name!r}")
+        _noted(f".{name}")
+        return getattr(self._array, name)
+
+    def _bitwise(self, operation, *others):
+        _noted(f"np.{operation.__name__}")
+        return operation(self._array, *(getattr(o, "_array", o) for o in others))
+
+    def __and__(self, other):
+        return self._bitwise(np.bitwise_and, other)
+
+    def __or__(self, other):
+        return self._bitwise(np.bitwise_or, other)
+
+    def __xor__(self, other):
+        return self._bitwise(np.bitwise_xor, other)
+
+    def __invert__(self):
+        return self._bitwise(np.invert)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
     # ---- Python ---------------------------------------------------------------------------------------------------
     def __len__(self):
         if not self._array.ndim:
@@ -255,6 +280,8 @@ def constant(x, dtype=None):
     (33.0, 0.0, '')
     """
     t = tensor(x, dtype=dtype)
+    if t.dtype.kind in "iu":
+        t = Tensor(t._array.astype(np.int64))
     readable(t._array)
     return t
 

@@ -16,7 +16,7 @@ ROOT = Path(tg.__file__).parent
 LAYERS = [
     ["errors"],
     ["kernels"],
-    ["_registry", "_samples", "_random", "_watched"],
+    ["_registry", "_samples", "_random"],
     ["_tape"],
     ["_tensor"],
     ["_parameter"],

@@ -14,7 +14,7 @@ from .._tensor import Tensor
 from ..errors import DTypeError, GraphError, OptionError
 from ..kernels import Segment, current, walk
 from ..nn import Module
-from .record import record, traced
+from .record import around, modules_in, record, traced
 from .run import Program
 from .structure import fingerprint, lists, same_lists
 from .trace import KEPT, NotCompilable
@@ -27,8 +27,8 @@ FIXED = (int, float, complex, str, bytes, bool, type(None))  # arguments that ar
 class _Call:
     """One recorded call: where its arguments go, what must still be true, and how its result is put together."""
 
-    def __init__(self, program, log, rebuild, without=()):
-        self.program, self.rebuild, self.without = program, rebuild, without
+    def __init__(self, program, log, rebuild, without=(), around=()):
+        self.program, self.rebuild, self.without, self.keep = program, rebuild, without, around
         self.arguments = [program.argument(0, i) for i in range(len(program.trace.arguments))]
         self.flat = [a.reshape(log.arguments[i].shape) for i, a in enumerate(self.arguments)]
         self.outputs = [program.output(0, i) for i in range(len(program.trace.outputs))]
@@ -37,7 +37,10 @@ class _Call:
         self.plan = np.array(self.segment(1), np.int64)
         self.address = self.plan.ctypes.data
         self.touched = program.trace.touched
-        self.modules, self.tensors = list(log.modules.values()), list(log.touched.values())
+        self.tensors = list(log.touched.values())
+        self.graded, self.cleared_first = [t for t in self.tensors if id(t) in log.graded], log.cleared_first
+        seen = [m for root in modules_in(around) for _, m in root.named_modules()]
+        self.modules = list({id(m): m for m in [*log.modules.values(), *seen]}.values())
         self.lists = lists(self.modules)
         self.made_for, self.version = self.now(), changes.count
 
@@ -53,7 +56,12 @@ class _Call:
         return not self.lists or same_lists(self.lists)
 
     def run(self, arrays):
-        """Run the program on these arrays; False if their integers are not what the rows can take."""
+        """Run the program on these arrays; False if it cannot take their integers, or gradients that are there already."""
+        for tensor in self.graded:
+            if tensor.grad is not None:
+                if id(tensor) not in self.cleared_first:
+                    return False
+                tensor.grad = None
         for mine, a in zip(self.flat, arrays):  # noqa: B905
             mine[...] = a
         for array, low, high in self.limits:
@@ -93,7 +101,11 @@ class CompiledStep:
                 return self._verified(call, arrays, args, named)
             if not call.run(arrays):
                 return self.function(*args, **named)  # which says what is wrong with the indices
+            self.reason = ""
             return call.rebuild(call.outputs)
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else functools.partial(self, instance)  # a method
 
     def _key(self, args, named):
         """What a recording depends on (None if it cannot be), and the arrays that are given to it anew in each call."""
@@ -105,13 +117,17 @@ class CompiledStep:
                     self.reason = "an argument is a Tensor that requires a gradient; pass arrays"
                     return None, []
                 a = a._array
-            if isinstance(a, np.ndarray | np.generic):
+            if (
+                isinstance(a, np.ndarray | np.generic)
+                and not isinstance(a, np.ma.MaskedArray)
+                and a.dtype.kind in "fiub"
+            ):
                 key.append((a.shape, a.dtype))
                 arrays.append(a)
             elif isinstance(a, FIXED):
-                key.append((type(a), a))
-            elif isinstance(a, Module | Parameter) or callable(a):
-                key.append(id(a))
+                key.append((type(a), repr(a)))
+            elif not isinstance(a, list | tuple | dict | set | np.ndarray | np.generic):
+                key.append(id(a))  # a recording keeps it alive
             else:
                 self.reason = f"an argument is a {type(a).__name__}; pass arrays, numbers or models"
                 return None, []
@@ -125,7 +141,9 @@ class CompiledStep:
                 TRIES,
             )
             return self.function(*args, **named)
-        for cast in (False, True):  # double precision is taken as single if the step works with that
+        seen = [*around(self.function), *args, *named.values()]
+        single = {m.dtype for m in modules_in(seen)} == {np.dtype(np.float32)}
+        for cast in dict.fromkeys((single, True)):  # double precision is taken as single if the step works with that
             fresh = [_argument(a, cast) for a in arrays]
             try:
                 result, log = record(functools.partial(self._on_tensors, args, named), fresh)
@@ -139,7 +157,7 @@ class CompiledStep:
             tensors: list = []
             rebuild = _rebuilder(result, tensors)
             trace = traced(log, tensors)
-            self.calls[key] = _Call(Program(trace), log, rebuild)
+            self.calls[key] = _Call(Program(trace), log, rebuild, around=seen)
             self.reason, self.tries = "", 0
             for tensor in log.touched.values():
                 if id(tensor) in log.cleared:
@@ -167,6 +185,8 @@ class CompiledStep:
         for b in kept:
             b.array[...] = before[b]
         result = self.function(*args, **named)
+        for tensor in call.graded:
+            tensor.grad = None
         tensors: list = []
         _rebuilder(result, tensors)
         theirs = [t._array if isinstance(t, Tensor) else t for t in tensors]
@@ -192,7 +212,8 @@ class CompiledModel:
 
     def __call__(self, x):
         if current.log is not None:
-            return self.model(x)
+            current.log.fail("a compiled model was called in the step: call the model itself")
+            return self._eagerly(x)
         shape, dtype, call = self.last
         if (
             type(x) is np.ndarray
@@ -235,10 +256,13 @@ class CompiledModel:
             rebuild = _only if isinstance(result, Tensor) else functools.partial(_as_numbers, rebuild)
             if len(self.calls) >= MOST_CALLS:
                 self.calls.clear()
-            self.calls[key] = _Call(Program(traced(log, tensors)), log, rebuild, without=("training",))
-        except NotCompilable as reason:
+            self.calls[key] = _Call(
+                Program(traced(log, tensors)), log, rebuild, without=("training",), around=[self.model]
+            )
+        except (NotCompilable, MemoryError) as reason:
+            outputs = self._eagerly(x)  # which raises if the input is to blame
             self.reason = str(reason)
-            return self._eagerly(x)
+            return outputs
         return _numbers(result)
 
 
@@ -313,8 +337,8 @@ def _is_array(a):
 
 def _rebuilder(result, tensors):
     """A function that puts a result together from the arrays of its tensors, which are added to `tensors`."""
-    if isinstance(result, Parameter):
-        result = result.value
+    if isinstance(result, Parameter | np.generic):
+        result = result.value if isinstance(result, Parameter) else np.asarray(result)
     if isinstance(result, Tensor | np.ndarray):
         at = len(tensors)
         tensors.append(result)

@@ -223,16 +223,26 @@ def run(plans, programs=()):
             copies[:] = numbers
     if len(plans) == 1:
         return walk(plans[0].ctypes.data, len(plans[0]) // 3)
-    others = [threading.Thread(target=walk, args=(plan.ctypes.data, len(plan) // 3)) for plan in plans[1:]]
+
+    def give_up():  # those that wait for others do so no longer
+        for program in programs:
+            program.meeting[8:] = 1
+
+    def work(plan):
+        done = walk(plan.ctypes.data, len(plan) // 3)
+        if done < plan[2::3].sum():
+            give_up()
+        return done
+
+    others = [threading.Thread(target=work, args=(plan,)) for plan in plans[1:]]
     started = []
     try:
         for other in others:
             other.start()
             started.append(other)
-        return walk(plans[0].ctypes.data, len(plans[0]) // 3)
-    except RuntimeError:  # a thread could not be started: those that wait for it give up
-        for program in programs:
-            program.meeting[8:] = 1
+        return work(plans[0])
+    except BaseException:  # a thread could not be started, or Ctrl-C came in between
+        give_up()
         raise
     finally:
         for other in started:

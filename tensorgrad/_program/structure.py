@@ -1,7 +1,5 @@
 """What a program takes for granted about models: their structure and settings."""
 
-from ..nn.module import Module
-
 
 def fingerprint(modules, tensors=(), without=()):
     """Everything about these modules that a recording depends on, apart from numbers of parameters and some attributes."""
@@ -9,6 +7,18 @@ def fingerprint(modules, tensors=(), without=()):
     for m in modules:
         parts.append((id(m), *((name, _mark(value)) for name, value in vars(m).items() if name not in without)))
     return parts
+
+
+class _Same:
+    """An object for comparing by identity; it stays alive, so that no other can take its place."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return type(other) is _Same and self.value is other.value
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _mark(value):
@@ -20,24 +30,15 @@ def _mark(value):
     if isinstance(value, dict):
         return [(k, _mark(v)) for k, v in value.items()]
     if hasattr(value, "requires_grad"):
-        return id(value), value.requires_grad
-    return id(value)
+        return _Same(value), value.requires_grad
+    return _Same(value)
 
 
 def lists(modules):
-    """(list, identities of its items) of the lists and dicts of modules in these: they change without a word."""
-    found = []
-    for m in modules:
-        for value in vars(m).values():
-            if isinstance(value, list | dict) and any(isinstance(v, Module) for v in _items(value)):
-                found.append((value, [id(v) for v in _items(value)]))
-    return found
+    """(list or dict, what it holds) of those that are attributes of modules: they change without a word."""
+    return [(value, _mark(value)) for m in modules for value in vars(m).values() if isinstance(value, list | dict)]
 
 
 def same_lists(found):
     """Whether the lists and dicts hold what they held."""
-    return all([id(v) for v in _items(value)] == ids for value, ids in found)
-
-
-def _items(value):
-    return value.values() if isinstance(value, dict) else value
+    return all(_mark(value) == held for value, held in found)

@@ -11,6 +11,7 @@ from threadpoolctl import ThreadpoolController
 from .. import kernels
 from ..errors import OptionError
 from ..kernels._tile import fits
+from ..kernels.products import backward_fits
 from .deal import PARTIAL
 
 # A rough price list, in nanoseconds: it only has to tell which steps are worth sharing.
@@ -57,8 +58,12 @@ def flops(row):
 
 def in_blas(row):
     """Whether a row's products are too large for the register tile."""
+    if not flops(row):
+        return False
     s = {k.lower(): v for k, v in row.sizes.items()}
-    return flops(row) > 0 and not fits.py_func(s["m"], s["k"], s["n"])
+    if "backward" in row.kernel.name:
+        return not backward_fits(s["m"], s["k"], s["n"], "dx" in row.kernel.declaration)
+    return not fits(s["m"], s["k"], s["n"])
 
 
 def uses_blas(trace):
@@ -87,28 +92,35 @@ def pays(program):
 
 
 class _BlasLimit:
-    """BLAS held to some threads, process-wide, while anybody needs it; restored after the last has left."""
+    """BLAS held to the fewest threads that anybody asks for, process-wide; restored after the last has left."""
 
     def __init__(self):
-        self.lock, self.users = threading.Lock(), 0
-        self.limit: Any = None
+        self.lock = threading.Lock()
+        self.asked: list[int] = []
+        self.held: Any = None
         self.controller: Any = None
 
     @contextlib.contextmanager
     def at(self, threads):
-        with self.lock:
-            if not self.users:
-                self.controller = self.controller or ThreadpoolController()
-                self.limit = self.controller.limit(limits=threads, user_api="blas")
-                self.limit.__enter__()
-            self.users += 1
+        self.change(threads, enters=True)
         try:
             yield
         finally:
-            with self.lock:
-                self.users -= 1
-                if not self.users:
-                    self.limit.__exit__(None, None, None)
+            self.change(threads, enters=False)
+
+    def change(self, threads, enters):
+        with self.lock:
+            before = min(self.asked, default=None)
+            self.asked.append(threads) if enters else self.asked.remove(threads)
+            now = min(self.asked, default=None)
+            if now == before:
+                return
+            if self.held is not None:
+                self.held.restore_original_limits()
+                self.held = None
+            if now is not None:
+                self.controller = self.controller or ThreadpoolController()
+                self.held = self.controller.limit(limits=now, user_api="blas")
 
 
 _blas = _BlasLimit()

@@ -79,7 +79,7 @@ class Trace:
     rows: list[Row]
     arguments: list[Buffer]
     outputs: list[Operand]
-    limits: list[tuple[Buffer, int, int]] = field(default_factory=list)  # an argument's numbers stay within low..high
+    limits: list[tuple[Buffer, int, int]] = field(default_factory=list)  # numbers stay within low..high
     touched: list = field(default_factory=list)  # the leaf tensors whose numbers change
     notes: list[str] = field(default_factory=list)  # what was simplified, for people
 
@@ -91,6 +91,8 @@ def trace(log, arguments, outputs):
     """
     if log.reason:
         raise NotCompilable(log.reason)
+    if any(g.bit_generator.state != state for g, state in log.generators.values()):
+        raise NotCompilable("random numbers are drawn by NumPy in the step")
     if any(t.grad is not None and id(t) not in log.cleared for t in log.touched.values()):
         raise NotCompilable("gradients are added to those of the step before: call zero_grad in the step")
     kinds = {CONSTANT: log.constants, KEPT: log.kept, ARGUMENT: {id(a): a for a in arguments}}
@@ -119,6 +121,10 @@ def trace(log, arguments, outputs):
 
     rows = []
     for kernel, arrays in log.rows:
+        try:
+            kernel.fit(arrays)
+        except AssertionError as error:
+            raise NotCompilable(f"a kernel was given what it does not take: {error}") from None
         row = Row(kernel, [operand(a) for a in arrays])
         for o in row.reads:
             known(o, f"{kernel.name} reads")
@@ -139,4 +145,4 @@ def _limits(log, rows, operand):
         for o, b in zip(row.operands, row.kernel.buffers, strict=True):
             if b.below and b.read:
                 limits.append((o.buffer, 0, row.sizes[b.below] - 1))
-    return [limit for limit in limits if limit[0].kind == ARGUMENT]
+    return [limit for limit in limits if limit[0].kind in (ARGUMENT, KEPT)]

@@ -28,6 +28,7 @@ from numba import types
 from ._cache import CHECK, Cache, NoCache, cache_folder
 from ._log import current
 
+MOST_WORDS = 128  # of a row: see _rows.py
 # NaN and infinity must survive, so not "nnan" and not "ninf"; sums may be reordered and products fused.
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
@@ -92,6 +93,8 @@ class Kernel:
         names, parameters = [b.name for b in self.buffers], list(signature(body).parameters)
         if names != parameters:
             raise ValueError(f"{self.name}: declaration {declaration!r} names {names}, the body takes {parameters}")
+        if 2 + sum(5 + 2 * len(b.extents) for b in self.buffers) > MOST_WORDS:
+            raise ValueError(f"{self.name}: so many buffers make more than {MOST_WORDS} words in a row; use fewer axes")
         self.body = jit(body)
         self._addresses: dict[np.dtype, int] = {}
         Kernel.registry[self.name] = self

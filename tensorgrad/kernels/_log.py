@@ -22,9 +22,20 @@ class Log:
         self.constants = {}  # id -> array: numbers that never change
         self.touched = {}  # id -> leaf tensor: those whose numbers may be changed
         self.cleared = set()  # ids of the leaf tensors whose gradient was set to None
+        self.cleared_first = set()  # of those for which that was done before they got one
+        self.graded = set()  # of those that got a gradient
+        self.targets_checked = False  # whether the loss has looked at all targets that there will be
         self.modules = {}  # id -> module: those that were called
+        self.generators = {}  # id -> (generator, its state): of the modules and functions that were called
+        self.grads = {}  # id -> (leaf tensor, its gradient before)
         self.limits = []  # (array, low, high): indices that each call has to check
         self.reason = ""  # why the rows cannot be run again in place of the function
+
+    def watch(self, values):
+        """Note the state of every random generator among these."""
+        for g in values:
+            if isinstance(g, np.random.Generator):
+                self.generators.setdefault(id(g), (g, g.bit_generator.state))
 
     def fail(self, reason):
         """Note the first reason."""

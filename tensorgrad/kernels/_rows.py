@@ -124,6 +124,9 @@ class Segment:
         self.words = np.array([word for row in rows for word in row], np.int64)
         self.rows, self.keep = len(rows), keep
 
+    def __reduce__(self):
+        raise TypeError("rows hold addresses and cannot be copied; copy the model and the optimizer instead")
+
     def __call__(self, steps):
         """(address, rows, steps), for `walk`."""
         return [self.words.ctypes.data, self.rows, steps]

@@ -143,12 +143,18 @@ def _backward_large(g, y, x, w, dw, db, dx, work, relu, want_dx):
 
 
 @jit
+def backward_fits(m, k, n, want_dx):
+    """Whether the backward of a dense layer is made by the tile; with few rows, turning w around does not pay."""
+    return fits(m, k, n) and (m >= 8 or not want_dx)
+
+
+@jit
 def _backward(g, y, x, w, dw, db, dx, work, relu, want_dx):
     """dw = x.T @ g, db = g.sum(0) and, if wanted, dx = g @ w.T, with g first masked by y > 0 if relu."""
     (m, k), n = x.shape, g.shape[1]
     before = flush_subnormals()
     db[:] = 0
-    if fits(m, k, n) and (m >= 8 or not want_dx):  # with few rows, turning w around does not pay
+    if backward_fits(m, k, n, want_dx):
         work[min(_BLOCK, m) * n + 2 * n * k] = 1
         _backward_small(g, y, x, w, dw, db, dx, work, relu, want_dx)
     else:

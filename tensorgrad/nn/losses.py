@@ -26,9 +26,11 @@ class CrossEntropyLoss(Module):
                 f"got {np.shape(target)}"
                 + ("; integer labels have shape (n,): y.ravel()" if np.shape(target)[1] == 1 else "")
             )
-        if current.log is not None:  # of a step that is recorded: `check_targets` has looked at all of them
+        if current.log is not None and current.log.targets_checked:
             return ops.softmax_cross_entropy(prediction, ops.argmax(target, axis=1))
-        return ops.softmax_cross_entropy(prediction, self.labels(np.asarray(target)))
+        return ops.softmax_cross_entropy(
+            prediction, self.labels(np.asarray(target))
+        )  # a step that is recorded stays eager
 
     def check_targets(self, shape, targets):
         """Check the targets of a whole data set before training, given the shape (n, classes) of one batch's outputs."""

@@ -42,6 +42,7 @@ class Module:
     def __call__(self, *args, **kwargs):
         if current.log is not None:
             current.log.modules[id(self)] = self
+            current.log.watch(vars(self).values())
         if mode.trace is None:
             return self.forward(*args, **kwargs)
         with mode.trace.inside(self):

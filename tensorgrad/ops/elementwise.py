@@ -9,13 +9,12 @@ import numpy as np
 
 from .. import kernels
 from .._coerce import is_grid
-from .._logged import known
+from .._logged import known, unmarked
 from .._op import op
 from .._parameter import Parameter
 from .._registry import BY_NUMPY, OPS
 from .._samples import bad, bounded, elementwise, mask, sample, scaled, special, strided, uniform
 from .._tensor import Tensor, plain
-from .._watched import watched
 from ..errors import ShapeError
 from ..kernels import constant, current
 from ._shared import binary, check_broadcast, check_same_shape, flat, is_fixed, operand, unary
@@ -355,7 +354,7 @@ def _comparison(ufunc, operator, sign, kernel):
         if current.log is None:
             return operator(numbers(x), numbers(y))
         x, y = (x._array if type(x) is Tensor else np.asarray(x) for x in known((x, y), (True, True)))
-        return watched(binary(kernel, x, y, np.bool_))
+        return unmarked(binary(kernel, x, y, np.bool_))
 
     compare.__name__ = ufunc.__name__
     compare.__doc__ = f"x {sign} y, broadcast: an array of bool, without gradient."

@@ -3,12 +3,11 @@
 import numpy as np
 
 from .. import kernels
-from .._logged import known
+from .._logged import known, unmarked
 from .._op import op
 from .._registry import BY_NUMPY, OPS
 from .._samples import bad, sample, strided
 from .._tensor import Tensor
-from .._watched import Watched, watched
 from ..errors import DTypeError, ShapeError
 from ..kernels import constant, current
 from ._shared import as_rows, axes_of, axis_of, contiguous, flat, fresh
@@ -99,7 +98,7 @@ def _plain_index(index):
     """Tensors inside an index as arrays."""
     if isinstance(index, tuple):
         return tuple(_plain_index(i) for i in index)
-    return index._array if type(index) is Tensor else index.view(np.ndarray) if type(index) is Watched else index
+    return index._array if type(index) is Tensor else index
 
 
 def _check_index(x, index):
@@ -140,7 +139,7 @@ def _repeats(index):
 
 def _moving(index):
     """Whether an index holds numbers of a logged step, which may be others in its next run."""
-    return any(isinstance(i, Tensor | Watched) for i in (index if isinstance(index, tuple) else (index,)))
+    return any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,)))
 
 
 def _positions(shape, index):
@@ -327,7 +326,7 @@ def argmax(x, axis=None):
     rows, rest = as_rows(x, axes)
     out = np.empty(rest, np.int64)
     kernels.argmax_rows(rows, flat(out))
-    return watched(out)
+    return unmarked(out)
 
 
 OPS["argmax"] = argmax

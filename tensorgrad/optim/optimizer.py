@@ -60,6 +60,7 @@ class Optimizer:
     @property
     def steps(self):
         """How many steps were taken."""
+        _noted("reads how many steps the optimizer took")
         return int(self._numbers[-1])
 
     def _checked_hyper(self, hyper):
@@ -102,7 +103,7 @@ class Optimizer:
 
     def gradients(self):
         """The gradient of each parameter, flat, and None for a frozen one; GradientError where one is missing."""
-        grads = [p.grad for p in self.parameters]
+        grads = [p.value.grad if p._flat is not None and p._requires_grad else p.grad for p in self.parameters]
         for i, g in enumerate(grads):
             if g is None and (p := self.parameters[i]).requires_grad:
                 raise GradientError(
@@ -152,9 +153,14 @@ class Optimizer:
         for p in self.parameters:
             p.grad = None
 
+    def __getstate__(self):
+        """Copies make their own update calls: those of this optimizer know addresses."""
+        return vars(self) | {"_update": None}
+
     # ---- state ----------------------------------------------------------------------------------------------------
     def state_dict(self):
         """A copy of everything the optimizer remembers: its numbers, the count of steps, the arrays of each parameter."""
+        _noted("reads the optimizer's state")
         return {
             "hyper": dict(zip(self.hyper, self._numbers[:-1].tolist(), strict=True)),
             "steps": self.steps,
@@ -169,6 +175,7 @@ class Optimizer:
 
         Raises OptionError where it does not fit; nothing is changed then.
         """
+        _noted("loads a state into the optimizer")
         name = type(self).__name__
         try:
             arrays = [{k: np.asarray(a, dtype=_real(p)) for k, a in s.items()}
@@ -199,13 +206,19 @@ def _real(p):
     return p.dtype if p.dtype != object else np.float64
 
 
+def _noted(what):
+    """Note in an open log that the step does what its rows would not repeat."""
+    if current.log is not None:
+        current.log.fail(f"the step {what}")
+
+
 def _number_property(i, name, number):
     def read(self):
+        _noted(f"reads the optimizer's {name}")
         return float(self._numbers[i])
 
     def write(self, value):
-        if current.log is not None:
-            current.log.fail(f"the step sets the optimizer's {name}: set it between the steps, where it is read anew")
+        _noted(f"sets the optimizer's {name}: set it between the steps, where it is read anew")
         self._numbers[i] = number.checked(type(self).__name__, name, value)
 
     return property(read, write, doc=f"{name}; may be changed at any time.")

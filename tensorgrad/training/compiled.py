@@ -165,7 +165,7 @@ class Stretches:
         now = fingerprint([m for root in (steps.model, steps.loss) if hasattr(root, "named_modules")
                            for _, m in root.named_modules()], steps.optimizer.parameters)  # fmt: skip
         if now != self.made_for:
-            self.made_for, self.programs, self.segments = now, {}, {}
+            self.made_for, self.programs, self.segments, self.outputs = now, {}, {}, None
 
     def record(self, rows, row, size, at):
         """Take one step while its kernel calls are logged, and make the program for batches of this size from it.
@@ -180,6 +180,8 @@ class Stretches:
             _, loss, output = found
             trace = traced(log, [loss, output] if self.steps.metrics else [loss])
             for buffer, low, high in trace.limits:
+                if buffer not in trace.arguments:
+                    raise NotCompilable("a tg.constant is used as an index")
                 whole = self.rows[trace.arguments.index(buffer)]
                 if not low <= whole.min() <= whole.max() <= high:
                     raise NotCompilable(f"the data has indices outside {low}..{high}")

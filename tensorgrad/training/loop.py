@@ -87,6 +87,8 @@ def fit(
 def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, shuffle=True, seed=0, validation=None,
           metrics=(), callbacks=(), schedule=None, compile=True, threads=None, progress=True):  # fmt: skip
     """What fit does, until `interrupt.requested`."""
+    if current.log is not None:
+        current.log.fail("fit was called in the step")
     checked_optimizer("fit", optimizer, checked_model("fit", model))
     X, y = checked(data, number_dtype(model), "fit")
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
@@ -169,6 +171,8 @@ class Steps:
         output = self.model(x)
         if self.first:
             self.check_all_targets(output)
+        if current.log is not None:
+            current.log.targets_checked = True
         loss = self.loss(output, target)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)

@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from .._program.threads import checked_threads
 from ..errors import OptionError
 from .interrupt import Interrupt
@@ -32,6 +34,8 @@ def fit_many(models, data, *, loss, optimizers, seed=0, threads=None, progress=T
         )
     _check_apart(models)
     pairs = data if isinstance(data, list) and not _is_pair(data) else [data] * len(models)
+    if isinstance(seed, np.random.Generator):
+        seed = seed.spawn(len(models))
     losses, seeds = (given if isinstance(given, list) else [given] * len(models) for given in (loss, seed))
     for name, given in (("data", pairs), ("loss", losses), ("seed", seeds)):
         if len(given) != len(models):
