@@ -10,7 +10,7 @@ ARGUMENT, KEPT, CONSTANT, TEMPORARY = "argument", "kept", "constant", "temporary
 
 
 class NotCompilable(Exception):
-    """Why a step cannot become a program: it is run eagerly instead. `result` is what it returned, if it ran."""
+    """Why a step cannot become a program: it is run eagerly instead. fit notes as `result` what a step returned."""
 
     def __init__(self, reason, result=None):
         super().__init__(reason)

@@ -12,7 +12,7 @@ to threads, and what a picture or a table says of it:
                     written ones that lack it hold partial sums, to be added up afterwards
 
 A kernel takes C-contiguous arrays, writes the buffers it is declared to write, and never raises: what can be wrong is
-checked by the op that calls it. (Only a row that guards a program raises: that is how it stops.)
+checked by the op that calls it. (Only the rows that guard a program raise, `stop_if` and `meet`: that is how it stops.)
 """
 
 import functools

@@ -1,7 +1,8 @@
 """Products, losses and updates take subnormal numbers for 0: a processor needs a hundred times as long for them.
 
 They are common where a model is nearly sure, as gradients of 1e-39, and weigh nothing there. A kernel sets the
-processor's bits for that and puts them back, so that nobody else notices. Elementwise ops keep subnormals.
+processor's bits for that and puts them back, so that nobody else notices. Elementwise ops keep subnormals, and so do
+threads of BLAS other than the caller's.
 """
 
 import platform

@@ -24,7 +24,7 @@ from ._compile import jit
 VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") and not os.environ.get("NUMBA_CPU_NAME") else 32
 ZERO, BIAS, ADD = 0, 1, 2  # what an accumulator starts from: nothing, a row of numbers, the output itself
 _PANEL = 256  # rows of w: of two vectors each, 32 KB
-_LARGEST_PRODUCT, LARGEST_W = 2_000_000, 32_768  # multiplications, and numbers in w: beyond, BLAS is quicker
+LARGEST_PRODUCT, LARGEST_W = 2_000_000, 32_768  # multiplications, and numbers in w: beyond, BLAS is quicker
 
 
 Int, Int32 = ir.IntType(64), ir.IntType(32)
@@ -254,4 +254,4 @@ def _columns(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, r
 @jit
 def fits(m, k, n):
     """Whether the tile is the quicker way for (m, k) @ (k, n)."""
-    return m * k * n <= _LARGEST_PRODUCT and k * n <= LARGEST_W
+    return m * k * n <= LARGEST_PRODUCT and k * n <= LARGEST_W

@@ -4,7 +4,7 @@ import numpy as np
 
 from ._compile import jit, kernel
 from ._subnormals import flush_subnormals, restore
-from ._tile import ADD, BIAS, LARGEST_W, VECTOR_BYTES, ZERO, fits, product, turn
+from ._tile import ADD, BIAS, LARGEST_PRODUCT, LARGEST_W, VECTOR_BYTES, ZERO, fits, product, turn
 
 
 @jit
@@ -90,12 +90,15 @@ def _add_sum(rows, n, g, one, db):
 
 
 def workspace(m, k, n):
-    """How many numbers the backward kernels need to work with: `masked` (m, n), w.T and dw.T, and a one.
+    """How many numbers the backward kernels need to work with, on m rows or fewer: g masked, w.T, dw.T, and a one.
 
     >>> workspace(2, 3, 4)
     33
     """
-    return m * n + 2 * k * n * (k * n <= LARGEST_W) + 1
+    in_blocks = min(m, _BLOCK) * n + 2 * k * n
+    if k * n > LARGEST_W:
+        return m * n + 1
+    return (in_blocks if m * k * n <= LARGEST_PRODUCT else max(m * n, in_blocks)) + 1
 
 
 @jit

@@ -6,7 +6,7 @@ from .. import kernels
 from .._op import op
 from .._samples import accumulated, bad, labels, sample, scaled
 from ..errors import DTypeError, LabelError, ShapeError
-from ..kernels import constant
+from ..kernels import constant, current
 from ._shared import contiguous
 from .elementwise import multiply, square, subtract
 from .reduce import _shifted_twin, mean
@@ -41,7 +41,7 @@ def _cross_entropy_twin(logits, labels):
 
 
 @op(twin=_cross_entropy_twin, constants=("labels",), check=_check_cross_entropy, tolerance=accumulated(16),
-    fused=lambda needs, g, saved, logits, labels: (multiply(saved[1], g), None),
+    fused=lambda needs, g, saved, logits, labels: (saved[1] * g if current.log is None else multiply(saved[1], g), None),
     samples=[sample((5, 3), labels(5, 3)), sample((1, 1), [0]), sample((67, 2), labels(67, 2)), sample((3, 67), labels(3, 67)),
              sample(scaled((9, 5), 1e4), labels(9, 5)), sample((17, 9), labels(17, 9)), sample(scaled((8, 3), 9), labels(8, 3)),
              sample((33, 5), labels(33, 5)), sample((5, 3), lambda rng: np.array([0, 1, 2, 1, 0], "uint8"))],
