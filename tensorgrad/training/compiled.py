@@ -47,7 +47,7 @@ class Stretches:
     # ---- a stretch of epochs --------------------------------------------------------------------------------------
     def epochs_at_once(self, wanted):
         """How many epochs the next stretch should have, if nobody looks at each."""
-        if self.eager_because or self.steps.metrics:
+        if self.steps.metrics or (self.eager_because and self.per_epoch > 1):
             return 1
         return max(1, min(wanted, self.capacity, int(CHUNK / self.epoch_seconds)))
 
@@ -129,8 +129,8 @@ class Stretches:
             if found is None:
                 return self.take_step(done, row, size)
         else:
-            if not self.shuffled:
-                rows = slice(row, row + size)
+            if not self.shuffled:  # slices copy nothing
+                rows = slice(row % self.count, row % self.count + size)
             found = self.steps.step(*(a[rows] for a in self.data), at)
         value, _, output = found
         if self.steps.history.stopped:
