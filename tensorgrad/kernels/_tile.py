@@ -24,7 +24,7 @@ from ._compile import jit
 VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") and not os.environ.get("NUMBA_CPU_NAME") else 32
 ZERO, BIAS, ADD = 0, 1, 2  # what an accumulator starts from: nothing, a row of numbers, the output itself
 _PANEL = 256  # rows of w: of two vectors each, 32 KB
-LARGEST_PRODUCT, LARGEST_W = 2_000_000, 32_768  # multiplications, and numbers in w: beyond, BLAS is quicker
+LARGEST_PRODUCT, LARGEST_W = 16_000_000, 65_536  # multiplications, and numbers in w: beyond, BLAS is quicker
 
 
 Int, Int32 = ir.IntType(64), ir.IntType(32)
