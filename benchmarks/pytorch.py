@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .side import Side
+from .side import OneAfterAnother, Side
 from .workloads import DQN, GAMMA, MLP, ONE_ROW, SWEEP
 
 
@@ -127,23 +127,12 @@ class DeepQ(Side):
             self.step(*self.batches[i % len(self.batches)])
 
 
-class Sweep(Side):
+class Sweep(OneAfterAnother):
     """The models one after another."""
 
     def __init__(self, work):
         super().__init__(work)
         self.fits = [Fit(work, seed, lr) for seed, lr in enumerate(work.rates())]
-
-    def check(self):
-        return [fit.check()[-1] for fit in self.fits]
-
-    def reset(self):
-        for fit in self.fits:
-            fit.reset()
-
-    def run(self, count):
-        for fit in self.fits:
-            fit.run(count)
 
 
 SIDES = {MLP: Fit, ONE_ROW: OneRow, DQN: DeepQ, SWEEP: Sweep}

@@ -29,3 +29,20 @@ class Side:
     def note(self):
         """What a reader of the table should know, such as why a step was not compiled."""
         return ""
+
+
+class OneAfterAnother(Side):
+    """Several models that take their turns; a subclass makes them in `fits`."""
+
+    fits: list
+
+    def check(self):
+        return [fit.check()[-1] for fit in self.fits]
+
+    def reset(self):
+        for fit in self.fits:
+            fit.reset()
+
+    def run(self, count):
+        for fit in self.fits:
+            fit.run(count)

@@ -9,7 +9,7 @@ def plot_profile(profile, axes=None):
 
     A product's bar carries its share of the speed that this machine's best matrix product reaches.
     """
-    rows = [i for i in range(len(profile.rows)) if profile.rows[i] >= 0.004 * profile.rows.sum()]
+    rows, speeds = [i for i, share in enumerate(profile.shares) if share >= 0.004], profile.speeds
     few = len(profile.rows) - len(rows)
     if axes is None:
         figure = new_figure(7.6, 1.5 + 0.26 * len(rows))
@@ -19,9 +19,9 @@ def plot_profile(profile, axes=None):
     axes.set_yticks(range(len(rows)), [f"{profile.labels[i][0]}  {i}" for i in rows])
     axes.invert_yaxis()
     for place, i in enumerate(rows):
-        speed = f"  {profile.flops[i] / profile.rows[i] / 1e3 / profile.peak:.0%} of peak" if profile.flops[i] else ""
+        speed = f"  {speeds[i] / profile.peak:.0%} of peak" if speeds[i] else ""
         axes.annotate(f" {profile.rows[i]:.1f}{speed}", (profile.rows[i], place), va="center", fontsize=8, color=QUIET)
-    axes.set_xlim(0, max(profile.rows[i] for i in rows) * 1.3)
+    axes.set_xlim(0, max((profile.rows[i] for i in rows), default=1) * 1.3)
     axes.grid(axis="x", color=LINE)
     axes.set_axisbelow(True)
     left_out = f" (and {few} rows of less than 0.4% each)" if few else ""

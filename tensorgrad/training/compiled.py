@@ -37,6 +37,7 @@ class Stretches:
         self.losses, self.rates = (np.zeros(self.capacity * self.per_epoch, np.float64) for _ in range(2))
         self.order = np.tile(np.arange(self.count), self.capacity if self.per_epoch > 1 and not eager_because else 1)
         self.programs: dict = {}  # batch size -> Program
+        self.limits: dict = {}  # what the data's integers must lie between, where rows use them as indices
         self.segments: dict = {}  # batch size -> the rows of each thread
         self.outputs: Any = None
         self.seen: dict = {}  # outputs for metrics: of programs by row, of other steps by step
@@ -145,9 +146,18 @@ class Stretches:
         for rows, a in zip(self.rows, self.data, strict=True):
             if not np.may_share_memory(rows, a):
                 rows[...] = a.reshape(rows.shape)
+        if self.out_of_range(self.limits):
+            self.programs, self.segments = {}, {}  # the step that is recorded anew says what is wrong
         if self.per_epoch == 1:
             for program in self.programs.values():
                 self.fill(program)
+
+    def out_of_range(self, limits):
+        """Why programs cannot read the data's integers as indices, given {(0 for X, 1 for y): (low, high)}; else ""."""
+        for i, (low, high) in limits.items():
+            if not low <= self.rows[i].min() <= self.rows[i].max() <= high:
+                return f"the data has indices outside {low}..{high}"
+        return ""
 
     def fill(self, program):
         """Put the whole data, which is one batch, into a program's arguments."""
@@ -165,7 +175,7 @@ class Stretches:
         now = fingerprint([m for root in (steps.model, steps.loss) if hasattr(root, "named_modules")
                            for _, m in root.named_modules()], steps.optimizer.parameters)  # fmt: skip
         if now != self.made_for:
-            self.made_for, self.programs, self.segments, self.outputs = now, {}, {}, None
+            self.made_for, self.programs, self.segments, self.limits, self.outputs = now, {}, {}, {}, None
 
     def record(self, rows, row, size, at):
         """Take one step while its kernel calls are logged, and make the program for batches of this size from it.
@@ -182,9 +192,11 @@ class Stretches:
             for buffer, low, high in trace.limits:
                 if buffer not in trace.arguments:
                     raise NotCompilable("a tg.constant is used as an index")
-                whole = self.rows[trace.arguments.index(buffer)]
-                if not low <= whole.min() <= whole.max() <= high:
-                    raise NotCompilable(f"the data has indices outside {low}..{high}")
+                i = trace.arguments.index(buffer)
+                known = self.limits.get(i, (low, high))
+                self.limits[i] = max(low, known[0]), min(high, known[1])
+            if reason := self.out_of_range(self.limits):
+                raise NotCompilable(reason)
             if self.steps.metrics and (not output.ndim or len(output) != size):
                 raise NotCompilable("the model's output has not one row for each row of the batch")
             self.programs[size] = self.program(trace, size)
@@ -261,8 +273,8 @@ class Stretches:
 
 
 def _as_rows(a):
-    """Data as a matrix of rows, integers and booleans as int64."""
-    a = a if a.dtype.kind == "f" else a.astype(np.int64, copy=False)
+    """Data as a matrix of rows; integers and booleans as an int64 copy, since nobody may change indices unseen."""
+    a = a if a.dtype.kind == "f" else a.astype(np.int64)
     return np.ascontiguousarray(a.reshape(len(a), int(np.prod(a.shape[1:]))))
 
 

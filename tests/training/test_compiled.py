@@ -170,6 +170,15 @@ def test_a_callback_that_changes_the_data(batch_size):
     assert steps(threads=1) == steps(compile=False)
 
 
+@pytest.mark.parametrize("batch_size", [32, None])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_callback_that_spoils_the_labels(batch_size, count):
+    """They are looked at again before a program takes them for indices."""
+    x, y = X.copy(), LABELS.copy()
+    with pytest.raises(LabelError, match="label 9 at row"):
+        train((x, y), callbacks=after(2, lambda: y.fill(9)), batch_size=batch_size, threads=count)
+
+
 # ---- losses ----------------------------------------------------------------------------------------------------------
 def looked_at(loss, x):
     return loss * (1.0 if x > 0 else 2.0)
