@@ -1,7 +1,7 @@
 """Where compiled kernels are kept: a folder of our own, keyed by a hash of all kernel sources and versions.
 
 numba's own cache re-uses stale code when a function in another file changed, and raises on a truncated file; here every
-entry carries a checksum, and any trouble with the cache means compiling again. Where nothing can be written, code is
+file carries a checksum, and any trouble with the cache means compiling again. Where nothing can be written, code is
 compiled in memory.
 """
 
@@ -77,22 +77,32 @@ class _Entries(caching.CompileResultCacheImpl):
 
 
 class _Files(caching.IndexDataCacheFile):
-    """numba's index and data files, each data file behind a checksum of its name and content."""
+    """A file for each compiled function and its types, behind a checksum of what it is and of its content.
 
-    @staticmethod
-    def _digest(name, data):
-        return hashlib.sha256(name.encode() + data).digest()
+    numba keeps an index of numbered files beside them: processes that compile at once can overwrite each other's.
+    """
 
-    def _save_data(self, name, data):
+    def __init__(self, folder, name, stamp):
+        super().__init__(folder, name, stamp)
+        self._name = name
+
+    def _path(self, key):
+        return os.path.join(self._cache_path, f"{self._name}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc")
+
+    def _digest(self, key, data):
+        return hashlib.sha256(repr((self._name, key)).encode() + data).digest()
+
+    def save(self, key, data):
         data = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
-            file.write(self._digest(name, data) + data)
+        with self._open_for_write(self._path(key)) as file:
+            file.write(self._digest(key, data) + data)
 
-    def _load_data(self, name):
-        stored = Path(self._data_path(name)).read_bytes()
+    def load(self, key):
+        with open(self._path(key), "rb") as file:
+            stored = file.read()
         digest, data = stored[:32], stored[32:]
-        if self._digest(name, data) != digest:
-            raise OSError("damaged cache file")  # numba then compiles again
+        if self._digest(key, data) != digest:
+            raise OSError("damaged cache file")
         return caching.pickle.loads(data)
 
 
@@ -101,29 +111,23 @@ class Cache(caching.FunctionCache):
 
     _impl_class = _Entries
 
-    def __init__(self, function):
+    def __init__(self, function, prepare):
         super().__init__(function)
+        self._prepare = prepare  # called with the types of the arguments before code is loaded
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
     def load_overload(self, sig, target_context):
+        self._prepare(sig)
         try:
             found = super().load_overload(sig, target_context)
-        except Exception:  # a damaged index can fail in any way that unpickling can
+        except Exception:  # no such file, or a damaged one
             found = None
         if found is None:
             _say_compiling()
         return found
 
     def save_overload(self, sig, data):
-        try:
-            super().save_overload(sig, data)
-        except Exception:
-            self._replace(sig, data)
-
-    def _replace(self, sig, data):
-        """Drop a damaged index and save afresh; a folder that cannot be written is left alone."""
-        with contextlib.suppress(Exception):
-            os.unlink(self._cache_file._index_path)
+        with contextlib.suppress(Exception):  # a folder that cannot be written is left alone
             super().save_overload(sig, data)
 
 

@@ -39,8 +39,19 @@ def jit(function=None, *, fastmath=FASTMATH):
         return functools.partial(jit, fastmath=fastmath)
     options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "boundscheck": CHECK}
     dispatcher = numba.njit(**options)(function)
-    dispatcher._cache = NoCache() if cache_folder() is None else Cache(function)  # type: ignore[attr-defined]
+    cache = NoCache() if cache_folder() is None else Cache(function, functools.partial(_link, function))
+    dispatcher._cache = cache  # type: ignore[attr-defined]
     return dispatcher
+
+
+def _link(function, arguments):
+    """Load what is `linked` to a function, directly or by its helpers, for the dtype of its arguments."""
+    for name in function.__code__.co_names:
+        used = function.__globals__.get(name)
+        if callable(load := getattr(used, "load_for", None)):
+            load(arguments)
+        elif hasattr(used, "py_func"):
+            _link(used.py_func, arguments)
 
 
 _KINDS = {

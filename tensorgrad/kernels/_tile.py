@@ -19,6 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._compile import jit
+from ._linked import linked
 
 # numba compiles for the host, unless NUMBA_CPU_NAME names another processor.
 VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") and not os.environ.get("NUMBA_CPU_NAME") else 32
@@ -164,30 +165,36 @@ def _transpose():
 _square = _transpose()
 
 
-@jit
-def turn(w, turned):
-    """turned = w.T, square by square in registers, the rest number by number."""
-    k, n = w.shape
-    zero, size = w.dtype.type(0), w.itemsize
+@intrinsic  # type: ignore[arg-type]
+def _one(typingctx, zero, source, target):
+    """Copy one number of the dtype of `zero`."""
+
+    def emit(context, b, signature, args):
+        pointer = context.get_value_type(signature.args[0]).as_pointer()
+        b.store(b.load(b.inttoptr(args[1], pointer)), b.inttoptr(args[2], pointer))
+        return context.get_dummy_value()
+
+    return types.void(zero, types.int64, types.int64), emit
+
+
+@linked(lambda real: [real, *[types.int64] * 5])
+def turn(zero, size, k, n, w, turned):
+    """turned (n, k) = w (k, n).T, square by square in registers, the rest number by number."""
     lanes = VECTOR_BYTES // size
-    W, T = w.ctypes.data, turned.ctypes.data
     whole_k, whole_n = k - k % lanes, n - n % lanes
     for i in range(0, whole_k, lanes):
         for j in range(0, whole_n, lanes):
-            _square(zero, W + size * (i * n + j), n, T + size * (j * k + i), k)
-    for i in range(whole_k):
-        for j in range(whole_n, n):
-            turned[j, i] = w[i, j]
-    for i in range(whole_k, k):
-        for j in range(n):
-            turned[j, i] = w[i, j]
+            _square(zero, w + size * (i * n + j), n, turned + size * (j * k + i), k)
+    for i in range(k):
+        for j in range(whole_n if i < whole_k else 0, n):
+            _one(zero, w + size * (i * n + j), turned + size * (j * k + i))  # type: ignore[call-arg]
 
 
 _wide12, _wide6, _wide3, _wide2, _wide1 = (_tile(p, 2, False) for p in (12, 6, 3, 2, 1))
 _tail12, _tail4, _tail1 = _tile(12, 1, True), _tile(4, 1, True), _tile(1, 1, True)
 
 
-@jit
+@linked(lambda real: [real, *[types.int64] * 14])
 def product(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, relu):
     """out (m, cols) from m rows of x and n rows of w; addresses and strides are plain integers, strides in elements.
 

@@ -1,8 +1,10 @@
 """Matrix products, and the dense layer with its activation in the same pass: the register tile, or BLAS if large."""
 
 import numpy as np
+from numba import types
 
 from ._compile import jit, kernel
+from ._linked import linked
 from ._subnormals import flush_subnormals, restore
 from ._tile import ADD, BIAS, LARGEST_PRODUCT, LARGEST_W, VECTOR_BYTES, ZERO, fits, product, turn
 
@@ -109,7 +111,7 @@ def _backward_small(g, y, x, w, dw, db, dx, work, relu, want_dx):
     masked, work = work[: block * n].reshape(block, n), work[block * n :]
     turned, dwt = work[: n * k].reshape(n, k), work[n * k : 2 * n * k].reshape(n, k)
     if want_dx:
-        turn(w, turned)
+        turn(zero, size, k, n, w.ctypes.data, turned.ctypes.data)
     narrow = n * size < VECTOR_BYTES  # then dw.T = g.T @ x fills whole vectors, and is turned around at the end
     one = work.ctypes.data + size * 2 * n * k
     G = masked.ctypes.data
@@ -129,7 +131,7 @@ def _backward_small(g, y, x, w, dw, db, dx, work, relu, want_dx):
             out = dx.ctypes.data + size * i * k
             product(zero, size, rows, n, k, G, n, 1, turned.ctypes.data, k, out, k, 0, ZERO, 0)
     if narrow:
-        turn(dwt, dw)
+        turn(zero, size, n, k, dwt.ctypes.data, dw.ctypes.data)
 
 
 @jit
@@ -151,7 +153,12 @@ def backward_fits(m, k, n, want_dx):
     return fits(m, k, n) and (m >= 8 or not want_dx)
 
 
-@jit
+def _backward_takes(real):
+    matrix, vector = types.Array(real, 2, "C"), types.Array(real, 1, "C")
+    return [*[matrix] * 5, vector, matrix, vector, types.boolean, types.boolean]
+
+
+@linked(_backward_takes)
 def _backward(g, y, x, w, dw, db, dx, work, relu, want_dx):
     """dw = x.T @ g, db = g.sum(0) and, if wanted, dx = g @ w.T, with g first masked by y > 0 if relu."""
     (m, k), n = x.shape, g.shape[1]
