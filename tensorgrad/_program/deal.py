@@ -71,6 +71,7 @@ class Deal:
         self.trace, self.batch = trace, batch
         self.states: dict = {}
         self.last_read: dict = {}  # buffer -> the last phase in which a thread reads parts that others write
+        self.joined: set = set()  # dealt out, and yet read whole by every thread: in memory that all of them see
         self.control = 0  # rows after one that may stop the program do not begin before it
         self.jobs: list[Job] = []
         for buffer in trace.arguments:
@@ -139,6 +140,9 @@ class Deal:
     def by_rows(self, row, inputs):
         """Every thread its share of the batch rows."""
         inputs = [(o, b, self.added_up(o.buffer)) for o, b, _ in inputs]
+        tells = next((b.tells for b in row.kernel.buffers if b.tells in row.sizes), None)
+        if tells and self.sums_are_dear(row, inputs):
+            return self.by_columns(row, inputs, tells)
         extent = next((e for e in row.sizes if self.deals(row, e, inputs)), None)
         if extent is None:
             raise NotCompilable(f"the rows of {row.kernel.name} cannot be dealt out to threads")
@@ -150,6 +154,20 @@ class Deal:
         for o, b in zip(row.operands, row.kernel.buffers, strict=True):
             if b.written and not has(b, extent):
                 self.states[o.buffer] = State(PARTIAL, phase)
+        return None
+
+    def sums_are_dear(self, row, inputs):
+        """Whether adding up what a row writes moves more numbers between threads than letting all see what it reads."""
+        return row.writes[0].size > sum(o.size for o, _, s in inputs if s.kind == DEALT) / 2
+
+    def by_columns(self, row, inputs, extent):
+        """Every thread its slice of an extent that is not of batch rows, once all of those can be read."""
+        self.joined.update(o.buffer for o, _, s in inputs if s.kind == DEALT)
+        phase = max([self.control, *(s.phase + 1 if s.kind == DEALT else s.everywhere_from for *_, s in inputs)])
+        self.put(Job(row, phase, SLICED, extent), State(SLICED, phase + 1))  # others cut it at other places
+        for o, b in zip(row.operands, row.kernel.buffers, strict=True):
+            if b.written and not has(b, extent):
+                self.states[o.buffer] = State(PARTIAL, phase)  # to work with
 
     def deals(self, row, extent, inputs):
         """Whether a row can be dealt out along an extent, given how its inputs are spread."""

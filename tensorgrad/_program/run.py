@@ -54,8 +54,10 @@ class Program:
             if kind == CELL:
                 copies = np.zeros((self.threads, buffer.size), np.float64)
                 self.cells.setdefault(id(buffer.array), (buffer.array.reshape(-1), copies))
-            elif buffer.kind == TEMPORARY and kind in (SLICED, FIRST):
+            elif (buffer.kind == TEMPORARY and kind in (SLICED, FIRST)) or self._is_joined(buffer):
                 self.shared[buffer] = _aligned(buffer.array.nbytes).view(buffer.array.dtype)
+            if self._is_joined(buffer):
+                continue
             if buffer in self.parts:
                 first, last = 0, len(self.jobs)  # threads read each other's
             elif not (kind in (DEALT, PARTIAL) or (buffer.kind == TEMPORARY and kind == EVERYWHERE)):
@@ -64,6 +66,10 @@ class Program:
         self.places, size = first_fit(self.spans)
         self.temporaries = sum(b.array.nbytes for b in self.spans)
         self.arena = _aligned(self.threads * max(size, ALIGNED)).reshape(self.threads, -1)
+
+    def _is_joined(self, buffer):
+        """Whether threads have shares of this buffer in memory that all of them see."""
+        return self.deal is not None and buffer in self.deal.joined
 
     def live(self):
         """The most bytes of temporaries that a thread needs at one time."""
@@ -97,16 +103,24 @@ class Program:
     def argument(self, thread, i):
         """The array of an argument that a thread reads: all of it, or the thread's share."""
         buffer = self.trace.arguments[i]
+        whole = self._array(buffer, thread)
         if self._kind(buffer) != DEALT:
-            return self._array(buffer, thread).reshape(buffer.array.shape)
-        return self._array(buffer, thread).reshape(-1, *buffer.array.shape[1:])
+            return whole.reshape(buffer.array.shape)
+        return self._share(buffer, thread, whole).reshape(-1, *buffer.array.shape[1:])
+
+    def _share(self, buffer, thread, whole):
+        """A thread's share of a dealt buffer, which is all that it has unless the buffer is joined."""
+        if not self._is_joined(buffer):
+            return whole
+        low, high = share_of(self.batch, thread, self.threads)
+        return whole[buffer.size * low // self.batch : buffer.size * high // self.batch]
 
     def output(self, thread, i):
         """The array of a result as a thread has it: all of it, or the thread's share."""
         o = self.trace.outputs[i]
         flat = self._array(o.buffer, thread)
         if self._kind(o.buffer) == DEALT:
-            return flat.reshape(-1, *o.shape[1:])
+            return self._share(o.buffer, thread, flat).reshape(-1, *o.shape[1:])
         return flat[o.start : o.start + o.size].reshape(o.shape)
 
     # ---- rows -----------------------------------------------------------------------------------------------------
@@ -140,6 +154,9 @@ class Program:
             return []
         places, sizes = [], []
         for o, b in zip(job.row.operands, job.row.kernel.buffers, strict=True):
+            if (told := self._told(job, b, thread)) is not None:
+                places.append(kernels.place(_cell(told)))
+                continue
             whole = b.written and job.extent and not has(b, job.extent)  # what a row sums up over its share
             looks = job.row.kernel is kernels.check_finite and job.way == EVERYWHERE  # at what each thread has
             parts = (whole or looks) and o.buffer in self.parts
@@ -156,6 +173,12 @@ class Program:
         if job.way == SLICED and max(sizes) == 0:
             return []
         return [row_of(job.row.kernel, job.row.real, places)]
+
+    def _told(self, job, b, thread):
+        """What a buffer tells a thread about its share; None for other buffers, and for one thread that has it all."""
+        if self.threads == 1 or not b.tells:
+            return None
+        return 0 if b.tells == "alone" or b.tells != job.extent else self._cut(job, thread)[0]
 
     def _cut(self, job, thread):
         """(first, end, total) of a thread's part of the extent that a job is dealt out along."""

@@ -5,7 +5,7 @@ from .trace import CONSTANT, KEPT, TEMPORARY, Operand, Row
 
 # (first kernel, the one that takes its result, both at once): the result in between is not needed by anybody else.
 MERGED = [
-    (kernels.dense, kernels.relu, lambda first, then: (kernels.dense_relu, [*first[:3], then[1]])),
+    (kernels.dense, kernels.relu, lambda first, then: (kernels.dense_relu, [*first[:4], then[1]])),
     (kernels.relu_backward, kernels.dense_backward,
      lambda first, then: (kernels.dense_relu_backward, [first[0], first[1], *then[1:]])),
     (kernels.relu_backward, kernels.dense_backward_first,

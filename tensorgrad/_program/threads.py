@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from .. import kernels
 from ..errors import OptionError
-from ..kernels._tile import fits
-from ..kernels.products import backward_fits
 from .deal import PARTIAL
 
 # A rough price list, in nanoseconds: it only has to tell which steps are worth sharing.
@@ -47,33 +44,25 @@ def checked_threads(owner, n):
 
 def flops(row):
     """Floating-point operations of the products in a row; 0 if it has none."""
-    s = {k.lower(): v for k, v in row.sizes.items()}
-    if row.kernel is kernels.matmul:
-        return 2 * s["s"] * s["m"] * s["k"] * s["n"]
-    if "dense" in row.kernel.name:
-        passes = 1 if row.kernel in (kernels.dense, kernels.dense_relu) else 2 if "dx" in row.kernel.declaration else 1
-        return 2 * passes * s["m"] * s["k"] * s["n"]
-    return 0
+    if not row.kernel.products:
+        return 0
+    s = {extent.lower(): n for extent, n in row.sizes.items() if extent != "S"}
+    return 2 * row.kernel.products * row.sizes.get("S", 1) * s["m"] * s["k"] * s["n"]
 
 
 def in_blas(row):
-    """Whether a row's products are too large for the register tile."""
-    if not flops(row):
-        return False
-    s = {k.lower(): v for k, v in row.sizes.items()}
-    if "backward" in row.kernel.name:
-        return not backward_fits(s["m"], s["k"], s["n"], "dx" in row.kernel.declaration)
-    return not fits(s["m"], s["k"], s["n"])
+    """Whether a row is a product that BLAS makes with threads of its own, if one thread has it alone."""
+    return any(o.buffer.array[0] == 1 for o, b in zip(row.operands, row.kernel.buffers, strict=True) if b.tells == "alone")
 
 
-def uses_blas(trace):
-    """Whether a product of the trace is made by BLAS."""
-    return any(map(in_blas, trace.rows))
+def uses_blas(program):
+    """Whether BLAS makes a product of a program."""
+    return program.threads == 1 and any(map(in_blas, program.trace.rows))
 
 
 def nanoseconds(trace):
-    """The price of a step without the products that BLAS makes, which has threads of its own."""
-    products = sum(flops(row) for row in trace.rows if not in_blas(row))
+    """The price of a step on one thread."""
+    products = sum(flops(row) for row in trace.rows)
     numbers = sum(o.size for row in trace.rows for o in row.operands)
     return products * FLOP + numbers * NUMBER + len(trace.rows) * ROW
 
@@ -119,6 +108,8 @@ class _BlasLimit:
                 self.held.restore_original_limits()
                 self.held = None
             if now is not None:
+                import scipy.linalg.cython_blas  # noqa: F401  the BLAS that kernels call, which is loaded late
+
                 self.controller = self.controller or ThreadpoolController()
                 self.held = self.controller.limit(limits=now, user_api="blas")
 
@@ -132,7 +123,5 @@ def one_blas_thread():
 
 
 def blas_threads(program, most):
-    """A context in which BLAS uses one thread if the program has several, else as many as the program may use."""
-    if not uses_blas(program.trace) or (program.threads == 1 and most >= cores()):
-        return contextlib.nullcontext()
-    return _blas.at(1 if program.threads > 1 else most)
+    """A context in which BLAS uses no more threads than the program may."""
+    return _blas.at(most) if uses_blas(program) and most < cores() else contextlib.nullcontext()

@@ -5,7 +5,7 @@ Every kernel is declared once, with the extents of its buffers: `kernels.dense` 
 
 from ._compile import Kernel, kernel
 from ._log import Log, constant, current, is_readable, kept, logging, readable, root
-from ._rows import Segment, call_row, row_of, walk
+from ._rows import Segment, call_row, place, row_of, walk
 from .elementwise import (
     absolute,
     add,
@@ -60,13 +60,19 @@ from .moves import (
     widen,
 )
 from .products import (
+    FIRST,
+    LARGEST_PRODUCT,
+    LARGEST_W,
+    alone,
     dense,
     dense_backward,
     dense_backward_first,
     dense_relu,
     dense_relu_backward,
     dense_relu_backward_first,
+    input_gradient,
     matmul,
+    weight_gradient,
     workspace,
 )
 from .reductions import (
@@ -85,6 +91,6 @@ from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
-    "Kernel", "Log", "Segment", "call_row", "constant", "current", "first_outside", "is_readable", "kept", "kernel", "logging",
-    "outside", "readable", "root", "row_of", "walk", "workspace", *Kernel.registry,
+    "FIRST", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "alone", "call_row", "constant", "current", "first_outside", "is_readable", "kept", "kernel", "logging",
+    "outside", "place", "readable", "root", "row_of", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

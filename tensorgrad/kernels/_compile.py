@@ -10,6 +10,8 @@ to threads, and what a picture or a table says of it:
     -> out[M,n]     after the arrow: written; `&p[N]` is read and written, in place
     M, N            an extent in capitals can be dealt out to threads: buffers that have it are dealt out with it, and
                     written ones that lack it hold partial sums, to be added up afterwards
+    first:i[1]@K    a number that tells a thread which share it has: where its share of K begins; `@alone`: whether it
+                    does all of the work (1) or shares it with other threads (0)
 
 A kernel takes C-contiguous arrays, writes the buffers it is declared to write, and never raises: what can be wrong is
 checked by the op that calls it. (Only the rows that guard a program raise, `stop_if` and `meet`: that is how it stops.)
@@ -73,17 +75,18 @@ class Buffer:
     read: bool
     written: bool
     below: str  # the extent that its numbers, indices, stay below; "" for none
+    tells: str  # "alone", or the extent of which it tells where the share begins; "" for other buffers
 
     @classmethod
     def parse(cls, text, kernel, written):
-        found = re.fullmatch(r"(&?)([a-z]\w*)(:[ibdf])?\[((?:\w+|\w+\|1)(?:,(?:\w+|\w+\|1))*)\](?:<(\w+))?", text)
+        found = re.fullmatch(r"(&?)([a-z]\w*)(:[ibdf])?\[((?:\w+|\w+\|1)(?:,(?:\w+|\w+\|1))*)\](?:<(\w+))?(?:@(\w+))?", text)
         if not found or (found[1] and not written):
             raise ValueError(
                 f"{kernel}: the declaration of a buffer reads like x[m,n] or labels:i[m]<n, got {text!r}; "
                 "&x[n], read and written, stands after the arrow"
             )
-        inplace, name, kind, extents, below = found.groups(default="")
-        return cls(name, kind, tuple(extents.split(",")), not written or bool(inplace), written, below)
+        inplace, name, kind, extents, below, tells = found.groups(default="")
+        return cls(name, kind, tuple(extents.split(",")), not written or bool(inplace), written, below, tells)
 
 
 class Kernel:
@@ -96,8 +99,9 @@ class Kernel:
 
     registry: ClassVar[dict[str, "Kernel"]] = {}
 
-    def __init__(self, body, declaration):
+    def __init__(self, body, declaration, products=0):
         self.name, self.declaration, self.__doc__ = body.__name__, declaration, body.__doc__
+        self.products = products  # how many matrix products m * k * n it makes
         read, _, written = declaration.partition("->")
         self.buffers = [Buffer.parse(text, self.name, False) for text in read.split()]
         self.buffers += [Buffer.parse(text, self.name, True) for text in written.split()]
@@ -173,6 +177,6 @@ class Kernel:
         return f"<kernel {self.name}: {self.declaration}>"
 
 
-def kernel(declaration):
-    """Declare a kernel: its buffers with their extents, over a numba body."""
-    return lambda body: Kernel(body, declaration)
+def kernel(declaration, products=0):
+    """Declare a kernel: its buffers with their extents, over a numba body; and how many products m * k * n it makes."""
+    return lambda body: Kernel(body, declaration, products)

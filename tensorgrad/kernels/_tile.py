@@ -4,9 +4,7 @@
 
 The P * Q accumulators never leave the registers, nothing is packed or copied, and bias and ReLU cost no second pass over
 the output. With its two strides the tile reads x along rows (a product) or down columns (a weight gradient). It is
-emitted as LLVM vectors, so the same source is AVX-512, AVX2 or NEON. BLAS takes over for products that are too large
-for it: a tile walks all of w for every few rows, which is quick as long as w stays in the near caches, and BLAS is in
-turn slow where it wakes threads for a few microseconds of work.
+emitted as LLVM vectors, so the same source is AVX-512, AVX2 or NEON.
 """
 
 import functools
@@ -24,8 +22,7 @@ from ._linked import linked
 # numba compiles for the host, unless NUMBA_CPU_NAME names another processor.
 VECTOR_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") and not os.environ.get("NUMBA_CPU_NAME") else 32
 ZERO, BIAS, ADD = 0, 1, 2  # what an accumulator starts from: nothing, a row of numbers, the output itself
-_PANEL = 256  # rows of w: of two vectors each, 32 KB
-LARGEST_PRODUCT, LARGEST_W = 16_000_000, 65_536  # multiplications, and numbers in w: beyond, BLAS is quicker
+_PANEL, _PANEL_OF_COLUMNS = 256, 64  # rows of w, of two vectors each; fewer where x is read down its columns
 
 
 Int, Int32 = ir.IntType(64), ir.IntType(32)
@@ -177,42 +174,105 @@ def _one(typingctx, zero, source, target):
     return types.void(zero, types.int64, types.int64), emit
 
 
-@linked(lambda real: [real, *[types.int64] * 5])
-def turn(zero, size, k, n, w, turned):
+@linked(lambda real: [real, *[types.int64] * 6])
+def turn(zero, size, k, n, w, ldw, turned):
     """turned (n, k) = w (k, n).T, square by square in registers, the rest number by number."""
     lanes = VECTOR_BYTES // size
     whole_k, whole_n = k - k % lanes, n - n % lanes
     for i in range(0, whole_k, lanes):
         for j in range(0, whole_n, lanes):
-            _square(zero, w + size * (i * n + j), n, turned + size * (j * k + i), k)
+            _square(zero, w + size * (i * ldw + j), ldw, turned + size * (j * k + i), k)
     for i in range(k):
         for j in range(whole_n if i < whole_k else 0, n):
-            _one(zero, w + size * (i * n + j), turned + size * (j * k + i))  # type: ignore[call-arg]
+            _one(zero, w + size * (i * ldw + j), turned + size * (j * k + i))  # type: ignore[call-arg]
 
 
 _wide12, _wide6, _wide3, _wide2, _wide1 = (_tile(p, 2, False) for p in (12, 6, 3, 2, 1))
 _tail12, _tail4, _tail1 = _tile(12, 1, True), _tile(4, 1, True), _tile(1, 1, True)
 
 
-@linked(lambda real: [real, *[types.int64] * 14])
-def product(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, relu):
+@intrinsic  # type: ignore[arg-type]
+def _panel(typingctx, zero):
+    """The address of memory on the stack for a panel of w, next to nothing to ask for."""
+
+    def emit(context, b, signature, args):
+        with b.goto_entry_block():
+            memory = b.alloca(ir.ArrayType(ir.IntType(8), _PANEL * 2 * VECTOR_BYTES))
+        memory.align = VECTOR_BYTES
+        return b.ptrtoint(memory, Int)
+
+    return types.int64(zero), emit
+
+
+@intrinsic  # type: ignore[arg-type]
+def _copy_row(typingctx, zero, source, target):
+    """Copy two vectors."""
+
+    def emit(context, b, signature, args):
+        v = _Vectors(context, b, signature.args[0], None)
+        for q in range(2):
+            v.store(v.load(args[1], Int(v.lanes * q), False), args[2], Int(v.lanes * q), False)
+        return context.get_dummy_value()
+
+    return types.void(zero, types.int64, types.int64), emit
+
+
+@jit
+def _pack(zero, size, rows, width, w, ldw, panel):
+    """Copy rows of w to a panel, whose rows are two vectors and next to each other."""
+    ld = 2 * (VECTOR_BYTES // size)
+    if width == ld:
+        for r in range(rows):
+            _copy_row(zero, w + size * r * ldw, panel + size * r * ld)  # type: ignore[call-arg]
+        return
+    for r in range(rows):
+        for q in range(width):
+            _one(zero, w + size * (r * ldw + q), panel + size * (r * ld + q))  # type: ignore[call-arg]
+
+
+@jit
+def _pack_turned(zero, size, rows, width, w, ldw, panel):
+    """The same with what are the columns of w as rows."""
+    lanes = VECTOR_BYTES // size
+    ld = 2 * lanes
+    whole_rows, whole = rows - rows % lanes, width - width % lanes
+    for q in range(0, whole, lanes):
+        for r in range(0, whole_rows, lanes):
+            _square(zero, w + size * (q * ldw + r), ldw, panel + size * (r * ld + q), ld)
+    for q in range(width):
+        for r in range(whole_rows if q < whole else 0, rows):
+            _one(zero, w + size * (q * ldw + r), panel + size * (r * ld + q))  # type: ignore[call-arg]
+
+
+@linked(lambda real: [real, *[types.int64] * 15])
+def product(zero, size, m, n, cols, x, xp, xr, w, ldw, turned, out, ldo, bias, start, relu):
     """out (m, cols) from m rows of x and n rows of w; addresses and strides are plain integers, strides in elements.
 
-    `zero` is a number of the dtype, `size` its bytes. Sums are taken over _PANEL rows of w at a time, which stay in the
-    nearest cache while all rows of x pass by.
+    `zero` is a number of the dtype, `size` its bytes; with `turned` the rows are what are columns in memory. Sums are
+    taken over a panel of rows of w at a time, which stays in the nearest cache while all rows of x pass by: it is copied
+    if its rows lie far apart, as such rows push each other out.
     """
     lanes = VECTOR_BYTES // size
+    panel = _panel(zero)  # type: ignore[call-arg]
+    packed = turned != 0 or (m >= 24 and ldw * size >= 512)
+    most = _PANEL if xr == 1 else _PANEL_OF_COLUMNS
     q = 0
     while q < cols:
         width = min(cols - q, 2 * lanes)
         r = 0
         while True:
-            rows = min(_PANEL, n - r)
+            rows = min(most, n - r)
             last = r + rows >= n
             from_ = start if r == 0 else ADD
-            X, W = x + size * r * xr, w + size * (r * ldw + q)
+            X, W, ld = x + size * r * xr, w + size * (r * ldw + q), ldw
+            if turned != 0:
+                _pack_turned(zero, size, rows, width, w + size * (q * ldw + r), ldw, panel)
+            elif packed:
+                _pack(zero, size, rows, width, W, ldw, panel)
+            if packed:
+                W, ld = panel, 2 * lanes
             _columns(
-                zero, size, m, rows, width, X, xp, xr, W, ldw, out + size * q, ldo, bias + size * q, from_, relu * last
+                zero, size, m, rows, width, X, xp, xr, W, ld, out + size * q, ldo, bias + size * q, from_, relu * last
             )
             r += rows
             if last:
@@ -256,9 +316,3 @@ def _columns(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, r
             _tail1(zero, x + size * p * xp, xp, xr, n, W, ldw, Out + size * p * ldo, ldo, B, start, relu, left)
             p += 1
         q += lanes
-
-
-@jit
-def fits(m, k, n):
-    """Whether the tile is the quicker way for (m, k) @ (k, n)."""
-    return m * k * n <= LARGEST_PRODUCT and k * n <= LARGEST_W

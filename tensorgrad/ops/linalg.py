@@ -8,7 +8,7 @@ from .._samples import accumulated, bad, sample, strided
 from .._tensor import Tensor
 from ..errors import OptionError, ShapeError, choose
 from ..kernels import constant, current
-from ._shared import contiguous
+from ._shared import binary, contiguous
 
 
 def _check_matmul(a, b):
@@ -83,7 +83,7 @@ def matmul(a, b, /):
         right = np.broadcast_to(right, (*lead, k, n)).reshape(count, k, n)
     out = np.empty((left.shape[0], left.shape[1], n), dtype=a.dtype)
     if out.size and k:
-        kernels.matmul(contiguous(left), contiguous(right), out)
+        kernels.matmul(contiguous(left), contiguous(right), constant(kernels.alone(left.shape[1], k, n)), out)
     else:
         constant(out)[...] = 0
     return out.reshape((*lead, *((m,) if a.ndim > 1 else ()), *((n,) if b.ndim > 1 else ())))
@@ -128,19 +128,30 @@ def _dense_backward(needs, g, y, x, w, b, activation=None):
             current.log.fail("a dense layer got an empty batch")
         g = g if activation is None else np.where(_rows(y, n) > 0, g, 0)
         return np.zeros(x.shape, dtype=real), np.zeros((k, n), dtype=real), g.sum(0)
-    dw, db, work = np.empty((k, n), real), np.empty(n, real), np.empty(kernels.workspace(len(rows), k, n), real)
-    relu = activation == "relu"
+    relu, m, alone = activation == "relu", len(rows), constant(kernels.alone(len(rows), k, n, turned=needs[0]))
+    dw, db = np.empty((k, n), real), np.empty(n, real)
+    if k * n > kernels.LARGEST_W:
+        if relu:
+            g = binary(kernels.relu_backward, g, y.reshape(g.shape))
+        kernels.sum_columns(g, db)
+        kernels.weight_gradient(rows, g, constant(kernels.FIRST), alone, dw, np.empty(m * k, real))
+        if not needs[0]:
+            return None, dw, db
+        dx = np.empty(rows.shape, real)
+        kernels.input_gradient(g, w, alone, dx)
+        return dx.reshape(x.shape), dw, db
+    work = np.empty(kernels.workspace(m, k, n), real)
     if not needs[0]:
         if relu:
-            kernels.dense_relu_backward_first(g, y.reshape(g.shape), rows, dw, db, work)
+            kernels.dense_relu_backward_first(g, y.reshape(g.shape), rows, alone, dw, db, work)
         else:
-            kernels.dense_backward_first(g, rows, dw, db, work)
+            kernels.dense_backward_first(g, rows, alone, dw, db, work)
         return None, dw, db
     dx = np.empty(rows.shape, real)
     if relu:
-        kernels.dense_relu_backward(g, y.reshape(g.shape), rows, w, dw, db, dx, work)
+        kernels.dense_relu_backward(g, y.reshape(g.shape), rows, w, alone, dw, db, dx, work)
     else:
-        kernels.dense_backward(g, rows, w, dw, db, dx, work)
+        kernels.dense_backward(g, rows, w, alone, dw, db, dx, work)
     return dx.reshape(x.shape), dw, db
 
 
@@ -164,7 +175,8 @@ def dense(x, w, b, /, activation=None):
     rows = _rows(x, w.shape[0])
     out = np.empty((len(rows), n), x.dtype)
     if rows.size:
-        _ACTIVATIONS[activation](rows, contiguous(w), contiguous(b), out)
+        alone = constant(kernels.alone(len(rows), w.shape[0], n))
+        _ACTIVATIONS[activation](rows, contiguous(w), contiguous(b), alone, out)
     else:
         if current.log is not None:
             current.log.fail("a dense layer got an empty batch")

@@ -5,7 +5,7 @@ Batches are gathered, and losses kept, by rows of the program itself, so that a 
 """
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from .. import kernels
 from .._program.record import record, traced
 from .._program.run import Program, run
 from .._program.structure import fingerprint
-from .._program.threads import blas_threads, pays, threads_for
+from .._program.threads import blas_threads, one_blas_thread, pays, threads_for
 from .._program.trace import NotCompilable
 from .._tensor import plain
 
@@ -183,7 +183,8 @@ class Stretches:
         Returns what the step returned; NotCompilable carries it as `result`, or None if no step was taken.
         """
         arrays = [np.array(a[rows].reshape(size, *b.shape[1:])) for a, b in zip(self.rows, self.data, strict=True)]
-        found, log = record(lambda x, t: self.steps.step(x, t, at), arrays)
+        with self.quiet_blas(size):
+            found, log = record(lambda x, t: self.steps.step(x, t, at), arrays)
         if self.steps.history.stopped:
             return found
         try:
@@ -207,6 +208,12 @@ class Stretches:
         except MemoryError:
             raise NotCompilable("there is not enough memory for a program", found) from None
         return found
+
+    def quiet_blas(self, size):
+        """Let BLAS use one thread if several of ours come next: its own keep their processors busy for a while after."""
+        weights = max(p.size for p in self.steps.optimizer.parameters)
+        alone = self.most == 1 or (weights <= kernels.LARGEST_W and weights * size <= kernels.LARGEST_PRODUCT)
+        return nullcontext() if alone else one_blas_thread()
 
     def program(self, trace, size):
         """The trace as a Program, on as many threads as pay (the later ones on as many as the first)."""

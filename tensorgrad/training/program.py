@@ -56,7 +56,7 @@ class ProgramView:
             f"arena {arena / 1e3:.1f} kB for {total / 1e3:.1f} kB of temporaries, "
             f"of which {program.live() / 1e3:.1f} kB are needed at once",
             *(f"simplified: {note}" for note in dict.fromkeys(trace.notes)),
-            f"products: {'BLAS where they are large' if uses_blas(trace) else 'the register tile'}",
+            f"products: {'BLAS where they are large' if uses_blas(program) else 'the register tile'}",
         ]
 
     def profile(self, steps=50):
@@ -169,8 +169,9 @@ def peak(real):
     """GFLOP/s of the best matrix product of this machine on one thread: BLAS on large squares, or the register tile."""
     best = 0.0
     with one_blas_thread():
-        for m, n, times in ((300, 64, 50), (512, 512, 1), (768, 768, 1)):
-            arrays = np.ones((1, m, n), real), np.ones((1, n, n), real), np.ones((1, m, n), real)
+        for m, n, times, by_blas in ((300, 64, 50, 0), (512, 512, 1, 0), (512, 512, 1, 1), (768, 768, 1, 1)):
+            a, b, out = (np.ones((1, rows, n), real) for rows in (m, n, m))
+            arrays = a, b, np.array([by_blas]), out
             segment = Segment([call_row(kernels.matmul, arrays)], arrays)
             plan = np.array(segment(times), np.int64)
             for _ in range(12):
@@ -225,10 +226,11 @@ def _described(job):
     if job.way == PARTIAL:
         return "sum of the threads' parts", f"[{job.row.size}]", job.row.array.nbytes
     parts = [
-        f"{b.name}[{','.join(map(str, o.shape))}]"
+        (b.written, f"{b.name}[{','.join(map(str, o.shape))}]")
         for o, b in zip(job.row.operands, job.row.kernel.buffers, strict=True)
+        if not b.tells
     ]
-    read = [p for p, b in zip(parts, job.row.kernel.buffers, strict=True) if not b.written]
-    written = [p for p, b in zip(parts, job.row.kernel.buffers, strict=True) if b.written]
+    read = [part for is_written, part in parts if not is_written]
+    written = [part for is_written, part in parts if is_written]
     size = sum(o.size * o.buffer.array.itemsize for o in job.row.operands)
     return job.row.kernel.name, f"{' '.join(read)} -> {' '.join(written)}".strip(), size

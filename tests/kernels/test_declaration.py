@@ -58,7 +58,7 @@ def test_a_declaration_that_does_not_fit_the_body_is_refused(declaration):
         made(declaration)
 
 
-PRODUCT = (np.ones((2, 3), f32), np.ones((3, 4), f32), np.ones(4, f32), np.ones((2, 4), f32))
+PRODUCT = (np.ones((2, 3), f32), np.ones((3, 4), f32), np.ones(4, f32), np.zeros(1, int), np.ones((2, 4), f32))
 ROWS = np.array([2])
 PAIR = (np.ones(5, f32), np.ones(5, f32), np.ones(5, f32))
 
@@ -69,7 +69,7 @@ def replaced(arrays, i, new):
 
 WRONG = {
     "extent": ("dense", replaced(PRODUCT, 1, np.ones((2, 4), f32)), "dense: w[2, 4]: k is 2, expected 3"),
-    "output": ("dense", replaced(PRODUCT, 3, np.ones((2, 5), f32)), "dense: out[2, 5]: n is 5, expected 4"),
+    "output": ("dense", replaced(PRODUCT, 4, np.ones((2, 5), f32)), "dense: out[2, 5]: n is 5, expected 4"),
     "axes": ("dense", replaced(PRODUCT, 2, np.ones((1, 4), f32)), "dense: b[1, 4] does not fit x[M,k] w[k,n]"),
     "order": ("dense", replaced(PRODUCT, 0, np.ones((3, 2), f32).T), "dense: x[2, 3] float32 is not C-contiguous"),
     "strided": ("exp", (np.ones(6, f32)[::2], np.ones(3, f32)), "exp: x[3] float32 is not C-contiguous"),

@@ -10,9 +10,9 @@ from tensorgrad import kernels
 from tensorgrad.kernels import Kernel, Segment, call_row, walk
 
 # Lengths of extents: unequal, around the width of vectors; those that are counted through by a cursor are long.
-LENGTHS = dict(zip("MNmnkfhSt", (9, 37, 5, 4, 7, 3, 6, 2, 53), strict=True)) | {"s": 101}
+LENGTHS = dict(zip("MNmnkfhSt", (9, 37, 5, 4, 7, 3, 6, 2, 53), strict=True)) | {"s": 201, "K": 7, "c": 9}
 KINDS = {"": None, ":i": np.int64, ":b": np.bool_, ":d": np.float64, ":f": np.float32}
-INTEGERS = {("stop_if", "failed"): 0}  # what is read as an integer is 1, but here
+INTEGERS = {"failed": 0, "alone": 0}  # what is read as an integer is 1, but here
 RUNNING = {name: k for name, k in Kernel.registry.items() if getattr(kernels, name, None) is k}
 
 
@@ -26,12 +26,12 @@ def arrays_of(kernel, real, one=()):
             name, _, alone = extent.partition("|")
             shape.append(int(name) if name.isdigit() else 1 if alone and b.name in one else LENGTHS[name])
         if b.name == "work":
-            shape = [int(np.prod(kernels.workspace(*(LENGTHS[e] for e in "Mkn"))))]
+            shape = [kernels.workspace(*(LENGTHS[e] for e in "Mkn"))]
         if b.kind == ":b":
             return rng.random(shape) < 0.5
         if b.kind == ":i":
             below = LENGTHS.get(b.below)
-            return rng.integers(0, below, shape) if below else np.full(shape, INTEGERS.get((kernel.name, b.name), 1))
+            return rng.integers(0, below, shape) if below else np.full(shape, INTEGERS.get(b.name, 1))
         return rng.uniform(0.1, 0.9, shape).astype(KINDS[b.kind] or real)
 
     return [made(b) for b in kernel.buffers]
