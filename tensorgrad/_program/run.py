@@ -11,6 +11,8 @@ from .arena import ALIGNED, first_fit, most_at_once
 from .deal import CELL, DEALT, EVERYWHERE, FIRST, PARTIAL, SLICED, Deal, Job, has, share_of, slice_of
 from .trace import KEPT, TEMPORARY
 
+FETCHED = 32_768  # numbers: larger parameters would push each other out of the near caches
+
 
 class Program:
     """Rows with addresses. `argument(thread, i)` and `output(thread, i)` are the arrays to fill and to read.
@@ -139,7 +141,9 @@ class Program:
         if self.deal is None:
             return []
         read = dict.fromkeys(o.buffer for job in self.jobs if job.way == DEALT for o in job.row.reads)
-        changed = [b.array.reshape(-1) for b in read if b.kind == KEPT and self._kind(b) == SLICED]
+        changed = [
+            b.array.reshape(-1) for b in read if b.kind == KEPT and self._kind(b) == SLICED and b.size <= FETCHED
+        ]
         seen = [_aligned(ALIGNED).view(a.dtype)[:1] for a in changed]
         self.keep += seen
         return [kernels.call_row(kernels.fetch, arrays) for arrays in zip(changed, seen, strict=True)]

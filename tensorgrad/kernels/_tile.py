@@ -187,7 +187,7 @@ def turn(zero, size, k, n, w, ldw, turned):
             _one(zero, w + size * (i * ldw + j), turned + size * (j * k + i))  # type: ignore[call-arg]
 
 
-_wide12, _wide6, _wide3, _wide2, _wide1 = (_tile(p, 2, False) for p in (12, 6, 3, 2, 1))
+_wide12, _wide8, _wide4, _wide2, _wide1 = (_tile(p, 2, False) for p in (12, 8, 4, 2, 1))
 _tail12, _tail4, _tail1 = _tile(12, 1, True), _tile(4, 1, True), _tile(1, 1, True)
 
 
@@ -289,12 +289,12 @@ def _columns(zero, size, m, n, cols, x, xp, xr, w, ldw, out, ldo, bias, start, r
         while p + 12 <= m:
             _wide12(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
             p += 12
-        while p + 6 <= m:
-            _wide6(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
-            p += 6
-        while p + 3 <= m:
-            _wide3(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
-            p += 3
+        while p + 8 <= m:
+            _wide8(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
+            p += 8
+        while p + 4 <= m:
+            _wide4(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
+            p += 4
         while p + 2 <= m:
             _wide2(zero, x + size * p * xp, xp, xr, n, w, ldw, out + size * p * ldo, ldo, bias, start, relu, 0)
             p += 2
