@@ -5,7 +5,7 @@ Every kernel is declared once, with the extents of its buffers: `kernels.dense` 
 
 from ._compile import Kernel, kernel
 from ._log import Log, constant, current, is_readable, kept, logging, readable, root
-from ._rows import Segment, call_row, place, row_of, walk
+from ._rows import Segment, address, call_row, place, row_of, walk
 from .elementwise import (
     absolute,
     add,
@@ -91,6 +91,6 @@ from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
-    "FIRST", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "alone", "call_row", "constant", "current", "first_outside", "is_readable", "kept", "kernel", "logging",
+    "FIRST", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "address", "alone", "call_row", "constant", "current", "first_outside", "is_readable", "kept", "kernel", "logging",
     "outside", "place", "readable", "root", "row_of", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

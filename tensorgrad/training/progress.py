@@ -19,10 +19,11 @@ class Progress:
         self.done, self.shown, self.scores = 0, time.perf_counter(), {}
 
     def step(self, scores):
-        """One epoch more; the bar is drawn ten times a second at most, as drawing takes longer than a small epoch."""
+        """Epochs more, with {name: a number of each}; the bar is drawn ten times a second at most, as drawing takes longer than a small epoch."""
         if self.bar is None:
             return
-        self.done, self.scores = self.done + 1, scores
+        self.done += len(scores["loss"])
+        self.scores = {name: values[-1] for name, values in scores.items() if values}
         if time.perf_counter() - self.shown > 0.1:
             self._draw()
 
