@@ -104,7 +104,7 @@ def backward(root, g, retain_graph):
                 f"backward: the tensor has shape {array.shape}; only a scalar has a default gradient: "
                 "reduce it with .sum() or .mean(), or pass g="
             )
-        g = constant(np.ones(array.shape, dtype=array.dtype))
+        g = constant(np.array(1, array.dtype).reshape(array.shape))
     else:
         g = np.array(getattr(g, "_array", g), dtype=array.dtype)
         if current.log is not None:
@@ -121,17 +121,17 @@ def backward(root, g, retain_graph):
 
 def _hand_out(found):
     """Add to the leaves' `.grad`; each gets an array of its own, which nothing else shares."""
-    owned = set()
+    owned, log = set(), current.log
     for x, gx in found.items():
-        if current.log is not None:
-            current.log.graded.add(id(x))
+        if log is not None:
+            log.graded.add(id(x))
         if type(gx) is not np.ndarray:  # NumPy makes bare numbers of results without axes
             gx = np.asarray(gx)
         if x.grad is not None:
             x.grad = np.asarray(accumulate(x.grad, gx))
             continue
         if gx.base is not None or not gx.flags.c_contiguous or id(gx) in owned:
-            gx = gx.copy(order="C") if current.log is None else OPS["positive"](gx)
+            gx = gx.copy(order="C") if log is None else OPS["positive"](gx)
         x.grad = gx
         owned.add(id(gx))
 

@@ -4,6 +4,8 @@ One thread that has a large product all to itself leaves it to BLAS, which has t
 program share the rows, each multiplies its part with the tile.
 """
 
+import functools
+
 import numpy as np
 from numba import types
 
@@ -17,6 +19,7 @@ _ALONE, _SHARED = np.ones(1, np.int64), np.zeros(1, np.int64)
 FIRST = np.zeros(1, np.int64)  # where a share that is all of it begins
 
 
+@functools.lru_cache(1024)
 def alone(m, k, n, turned=False):
     """For kernels that ask whether they do all of the work of (m, k) @ (k, n): yes, if it is large enough for BLAS.
 
@@ -85,6 +88,7 @@ def _add_sum(rows, n, g, one, db):
     product(db.dtype.type(0), db.itemsize, 1, rows, n, one, 0, 0, g, n, 0, db.ctypes.data, n, 0, ADD, 0)
 
 
+@functools.lru_cache(1024)
 def workspace(m, k, n):
     """How many numbers the backward kernels need to work with, on m rows or fewer: g masked, w.T, dw.T, and a one.
 

@@ -120,39 +120,39 @@ def _rows(x, width):
 
 
 def _dense_backward(needs, g, y, x, w, b, activation=None):
-    k, n = w.shape
-    rows, g, w = _rows(x, k), _rows(g, n), contiguous(w)
-    real = w.dtype
+    if g.ndim != 2:
+        needs_dx, shape = needs[0], x.shape
+        k, n = w.shape
+        rows = (_rows(g, n), _rows(y, n), _rows(x, k))
+        dx, dw, db = _dense_backward((needs_dx,), *rows, w, b, activation)
+        return None if dx is None else dx.reshape(shape), dw, db
+    x, g, w = contiguous(x), contiguous(g), contiguous(w)
+    (m, k), n, real, relu = x.shape, w.shape[1], w.dtype, activation is not None
     if not g.size or not k:
         if current.log is not None:
             current.log.fail("a dense layer got an empty batch")
-        g = g if activation is None else np.where(_rows(y, n) > 0, g, 0)
+        g = np.where(y > 0, g, 0) if relu else g
         return np.zeros(x.shape, dtype=real), np.zeros((k, n), dtype=real), g.sum(0)
-    relu, m, alone = activation == "relu", len(rows), constant(kernels.alone(len(rows), k, n, turned=needs[0]))
+    alone = constant(kernels.alone(m, k, n, needs[0]))
     dw, db = np.empty((k, n), real), np.empty(n, real)
+    dx = np.empty((m, k), real) if needs[0] else None
     if k * n > kernels.LARGEST_W:
-        if relu:
-            g = binary(kernels.relu_backward, g, y.reshape(g.shape))
+        g = binary(kernels.relu_backward, g, y) if relu else g
         kernels.sum_columns(g, db)
-        kernels.weight_gradient(rows, g, constant(kernels.FIRST), alone, dw, np.empty(m * k, real))
-        if not needs[0]:
-            return None, dw, db
-        dx = np.empty(rows.shape, real)
-        kernels.input_gradient(g, w, alone, dx)
-        return dx.reshape(x.shape), dw, db
+        kernels.weight_gradient(x, g, constant(kernels.FIRST), alone, dw, np.empty(m * k, real))
+        if dx is not None:
+            kernels.input_gradient(g, w, alone, dx)
+        return dx, dw, db
     work = np.empty(kernels.workspace(m, k, n), real)
-    if not needs[0]:
-        if relu:
-            kernels.dense_relu_backward_first(g, y.reshape(g.shape), rows, alone, dw, db, work)
-        else:
-            kernels.dense_backward_first(g, rows, alone, dw, db, work)
-        return None, dw, db
-    dx = np.empty(rows.shape, real)
-    if relu:
-        kernels.dense_relu_backward(g, y.reshape(g.shape), rows, w, alone, dw, db, dx, work)
+    if dx is None and relu:
+        kernels.dense_relu_backward_first(g, y, x, alone, dw, db, work)
+    elif dx is None:
+        kernels.dense_backward_first(g, x, alone, dw, db, work)
+    elif relu:
+        kernels.dense_relu_backward(g, y, x, w, alone, dw, db, dx, work)
     else:
-        kernels.dense_backward(g, rows, w, alone, dw, db, dx, work)
-    return dx.reshape(x.shape), dw, db
+        kernels.dense_backward(g, x, w, alone, dw, db, dx, work)
+    return dx, dw, db
 
 
 @op(twin=_dense_twin, fused=_dense_backward, unread=("b",), check=_check_dense, tolerance=accumulated(16),
