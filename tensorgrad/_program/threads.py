@@ -52,7 +52,9 @@ def flops(row):
 
 def in_blas(row):
     """Whether a row is a product that BLAS makes with threads of its own, if one thread has it alone."""
-    return any(o.buffer.array[0] == 1 for o, b in zip(row.operands, row.kernel.buffers, strict=True) if b.tells == "alone")
+    return any(
+        o.buffer.array[0] == 1 for o, b in zip(row.operands, row.kernel.buffers, strict=True) if b.tells == "alone"
+    )
 
 
 def uses_blas(program):

@@ -91,6 +91,7 @@ from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
-    "FIRST", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "address", "alone", "call_row", "constant", "current", "first_outside", "is_readable", "kept", "kernel", "logging",
-    "outside", "place", "readable", "root", "row_of", "walk", "workspace", *Kernel.registry,
+    "FIRST", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "address", "alone", "call_row", "constant",
+    "current", "first_outside", "is_readable", "kept", "kernel", "logging", "outside", "place", "readable", "root",
+    "row_of", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

@@ -17,8 +17,10 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core import caching
+from numba.core.runtime import rtsys
 from platformdirs import user_cache_dir
 
+_FOLDERS = [Path(__file__).parent, Path(__file__).parent.parent / "ops"]  # where functions are compiled
 CHECK = os.environ.get("TENSORGRAD_CHECK", "") not in ("", "0")  # verify the bounds of every kernel call
 
 
@@ -26,7 +28,7 @@ CHECK = os.environ.get("TENSORGRAD_CHECK", "") not in ("", "0")  # verify the bo
 def _source_hash():
     """A hash of every kernel source and of the versions that decide the machine code."""
     parts = [numba.__version__, llvmlite.__version__, np.__version__, sys.version, str(CHECK)]
-    parts += [p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
+    parts += [p.read_text(encoding="utf-8") for folder in _FOLDERS for p in sorted(folder.glob("*.py"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -53,7 +55,10 @@ class _Locator:
     def __init__(self, function):
         code = function.__code__
         self._py_file = code.co_filename  # numba names it in a warning
-        self._disambiguator = hashlib.sha256(f"{code.co_filename}:{code.co_firstlineno}".encode()).hexdigest()[:8]
+        where = f"{code.co_filename}:{code.co_firstlineno}"
+        if Path(code.co_filename).parent not in _FOLDERS and os.path.exists(code.co_filename):  # somebody's own file
+            where += Path(code.co_filename).read_text(encoding="utf-8")
+        self._disambiguator = hashlib.sha256(where.encode()).hexdigest()[:8]
 
     def get_cache_path(self):
         return str(cache_folder())
@@ -118,8 +123,9 @@ class Cache(caching.FunctionCache):
 
     def load_overload(self, sig, target_context):
         self._prepare(sig)
-        try:
-            found = super().load_overload(sig, target_context)
+        try:  # numba's own would first import all that compiling needs, a quarter of a second
+            rtsys.initialize(target_context)
+            found = self._load_overload(sig, target_context)
         except Exception:  # no such file, or a damaged one
             found = None
         if found is None:

@@ -79,7 +79,9 @@ class Buffer:
 
     @classmethod
     def parse(cls, text, kernel, written):
-        found = re.fullmatch(r"(&?)([a-z]\w*)(:[ibdf])?\[((?:\w+|\w+\|1)(?:,(?:\w+|\w+\|1))*)\](?:<(\w+))?(?:@(\w+))?", text)
+        found = re.fullmatch(
+            r"(&?)([a-z]\w*)(:[ibdf])?\[((?:\w+|\w+\|1)(?:,(?:\w+|\w+\|1))*)\](?:<(\w+))?(?:@(\w+))?", text
+        )
         if not found or (found[1] and not written):
             raise ValueError(
                 f"{kernel}: the declaration of a buffer reads like x[m,n] or labels:i[m]<n, got {text!r}; "

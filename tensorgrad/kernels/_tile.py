@@ -253,7 +253,7 @@ def product(zero, size, m, n, cols, x, xp, xr, w, ldw, turned, out, ldo, bias, s
     if its rows lie far apart, as such rows push each other out.
     """
     lanes = VECTOR_BYTES // size
-    panel = _panel(zero)  # type: ignore[call-arg]
+    panel = _panel(zero)  # type: ignore
     packed = turned != 0 or (m >= 24 and ldw * size >= 512)
     most = _PANEL if xr == 1 else _PANEL_OF_COLUMNS
     q = 0

@@ -20,7 +20,9 @@ class Sequential(Module):
     )
     """
 
-    __slots__ = ("_made",)  # when `_calls` was made, counted in changes of any module, and what it is: no attribute of the model
+    # When `_calls` was made, counted in changes of any module, and what it is; a slot, as it is no part of the model.
+    __slots__ = ("_made",)
+    _made: tuple
 
     def __init__(self, *layers, rng=None):
         object.__setattr__(self, "_made", (-1, ()))

@@ -26,7 +26,7 @@ class Update:
         self.rows = [Segment(checks, (failed, stops)), Segment(updates, (numbers, chosen))]
         self.plan = np.array([*self.rows[0](1), *self.rows[1](1)], np.int64)
         self.address = self.plan.ctypes.data
-        self.checks, self.updates = (memoryview(segment.words) for segment in self.rows)
+        self.checks, self.updates = (memoryview(segment.words) for segment in self.rows)  # type: ignore[arg-type]
         self.at_checks, self.at_updates = _first_buffer(checks)[:-1], _first_buffer(updates)[1:]
 
     def fits(self, grads):

@@ -19,7 +19,7 @@ class Progress:
         self.done, self.shown, self.scores = 0, time.perf_counter(), {}
 
     def step(self, scores):
-        """Epochs more, with {name: a number of each}; the bar is drawn ten times a second at most, as drawing takes longer than a small epoch."""
+        """Epochs more, with {name: a number of each}; drawn ten times a second at most, as that takes long."""
         if self.bar is None:
             return
         self.done += len(scores["loss"])
