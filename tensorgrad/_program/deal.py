@@ -4,6 +4,9 @@ The declarations say all that is needed. A row whose kernel can deal out an exte
 on that thread's share; a result that lacks the extent is then a partial sum, which is added up after a barrier, each
 thread one slice of it, and where the next rows work element by element (an optimizer's update) they go on with the same
 slice. Stretches between barriers are called phases.
+
+Where the sums would be larger than what they are made from (the gradient of a layer with many weights), the numbers of the
+batch are put where all threads see them instead, and each makes a slice of the result from all rows (`by_columns`).
 """
 
 import math
