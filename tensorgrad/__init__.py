@@ -13,7 +13,7 @@ from ._program.callable import compile
 from ._program.threads import set_threads
 from ._tape import no_grad
 from ._tensor import Tensor, constant, tensor
-from ._transforms import grad, value_and_grad
+from ._transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .check import check_op, compare, gradcheck
 from .training import History, accuracy, evaluate, fit, fit_many, predict, show_program
 
@@ -21,6 +21,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "compile", "constant", "data", "doctor", "errors",
-    "evaluate", "fit", "fit_many", "grad", "gradcheck", "nn", "no_grad", "ops", "optim", "predict", "set_threads", "show",
-    "show_program", "tensor", "value_and_grad",
+    "evaluate", "fit", "fit_many", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "nn", "no_grad", "ops", "optim",
+    "predict", "set_threads", "show", "show_program", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip

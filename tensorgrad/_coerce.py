@@ -42,45 +42,67 @@ def frozen(option):
     return option.copy() if isinstance(option, np.ndarray | list) else option
 
 
-def refuse(name, x):
-    """Raise DTypeError for what NumPy would take in silence: None, and masked arrays, which would lose their masks."""
+def as_array(name, x):
+    """x as an array; DTypeError for None, for masked arrays, which would lose their masks, and for ragged lists."""
     if x is None:
         raise DTypeError(f"{name}: got None in place of an array; did a forward forget its return?")
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError(f"{name}: a masked array would lose its mask; fill it first, x.filled(0), say")
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise DTypeError(f"{name}: expected numbers of one shape, got {type(x).__name__}: {error}") from None
+
+
+def check_numbers(name, x):
+    """Raise DTypeError unless an array or a Value is one of numbers or of Values."""
+    if not is_grid(x):
+        if x.dtype.kind not in "fiub" or (x.dtype.kind == "f" and x.dtype.newbyteorder("=") not in FLOATS):
+            raise DTypeError(f"{name}: dtype {x.dtype} is not supported; use float32 or float64")
+    elif np.size(x) and not any(hasattr(v, "grad") for v in np.ravel(x)):
+        raise DTypeError(f"{name}: an array of objects must hold Values, got {type(np.ravel(x)[0]).__name__}")
+
+
+def as_inputs(name, inputs, casts):
+    """What a composed op is given: Tensors, Parameters and numbers as they are, all else as arrays of numbers."""
+    found = []
+    for x, cast in zip(inputs, casts):  # noqa: B905
+        if cast and type(x) not in (Tensor, Parameter):
+            if not is_grid(x) and (type(x) not in NUMBERS or len(casts) == 1):
+                x = as_array(name, x)
+            if type(x) not in NUMBERS:
+                check_numbers(name, x)
+        found.append(x)
+    return found
 
 
 def as_arrays(name, inputs, dtype, casts):
     """Plain arrays, lists and numbers take the dtype of the tensors; without any tensor, NumPy's rules hold.
 
-    `casts` says which inputs are numbers to compute with; the others (labels, conditions) keep their dtype.
+    Integers and booleans are computed with as float64. `casts` says which inputs are numbers to compute with; the others
+    (labels, conditions) keep their dtype.
     """
+    arrays = [x if type(x) is np.ndarray else as_array(name, x) for x in inputs]
+    for a, cast in zip(arrays, casts):  # noqa: B905
+        if cast and a.dtype.kind not in "fiub":
+            raise DTypeError(f"{name}: dtype {a.dtype} is not supported; use float32 or float64")
     if dtype is None:
-        for a in inputs:
-            refuse(name, a)
-        found = [np.asarray(a).dtype for a, c in zip(inputs, casts, strict=True) if c and type(a) not in NUMBERS]
+        found = [a.dtype for x, a, c in zip(inputs, arrays, casts, strict=True) if c and type(x) not in NUMBERS]
         dtype = np.result_type(*found) if found else np.dtype(np.float64)
     if dtype not in FLOATS:
-        if dtype.kind not in "iub":
+        if dtype.kind == "f":
             raise DTypeError(f"{name}: dtype {dtype} is not supported; use float32 or float64")
         dtype = np.dtype(np.float64)
-    arrays = []
-    for a, cast in zip(inputs, casts):  # noqa: B905
-        if type(a) is not np.ndarray:
-            refuse(name, a)
-            a = np.asarray(a)
-        if cast and a.dtype is not dtype and a.dtype != dtype:
-            if a.dtype.kind not in "fiub":
-                raise DTypeError(f"{name}: expected numbers, got dtype {a.dtype}")
-            a = a.astype(dtype)
-        arrays.append(a)
-    return arrays
+    return [a.astype(dtype) if c and a.dtype != dtype else a for a, c in zip(arrays, casts)]  # noqa: B905
 
 
-def beside_grids(inputs, casts):
+def beside_grids(name, inputs, casts):
     """Plain inputs of a call on grids: arrays; and Fractions beside Fractions, as one float would make floats of all."""
-    inputs = [np.asarray(x) if type(x) not in NUMBERS else x for x in inputs]
-    if not any(type(v.data) is Fraction for x in inputs if is_grid(x) for v in np.ravel(x)[:1]):
+    inputs = [x if type(x) in NUMBERS else np.asarray(x) if is_grid(x) else as_array(name, x) for x in inputs]
+    for x, cast in zip(inputs, casts):  # noqa: B905
+        if cast and type(x) not in NUMBERS and not is_grid(x):
+            check_numbers(name, x)
+    if not any(type(getattr(v, "data", None)) is Fraction for x in inputs if is_grid(x) for v in np.ravel(x)[:1]):
         return inputs
     exact = np.frompyfunc(Fraction, 1, 1)
     plain = [c and not is_grid(x) for x, c in zip(inputs, casts, strict=True)]

@@ -9,10 +9,12 @@ under the decorator computes on plain arrays. Calling the op computes on arrays,
 grids. `backward` has one rule per input, `(g, y, *inputs, **options) -> gradient of that input`, written with ops, so
 that it can itself be differentiated. A parameter of a rule whose name begins with "_" is one whose numbers it does not
 read (its shape it may), so that they may change in the meantime. A rule may return a gradient of the broadcast shape: it
-is summed back centrally. None instead of a rule: not differentiable.
+is summed back centrally. None instead of a rule: not differentiable. Of an op of any number of inputs there is one rule,
+`(i, g, y, *inputs, **options)`, told which input it is asked for; it reads all the others, or none if it says `*_inputs`.
 
 A *fused* op computes the gradients of all its inputs in kernels of its own, `fused(needs, g, saved, *inputs, **options)`;
-for derivatives of derivatives its twin is run on Tensors. A *composed* op is written with other ops and needs neither.
+for derivatives of derivatives its rules are followed if it has any, else its twin is run on Tensors. A *composed* op is
+written with other ops and needs neither.
 """
 
 import functools
@@ -24,7 +26,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from . import _tape
-from ._coerce import CHANGING, as_arrays, beside_grids, frozen, is_grid, shares
+from ._coerce import CHANGING, as_array, as_arrays, as_inputs, beside_grids, check_numbers, frozen, is_grid, shares
 from ._logged import known
 from ._parameter import Parameter
 from ._registry import BY_NUMPY, OPS
@@ -52,6 +54,8 @@ class Op:
     tolerance: Tolerance = elementwise(4)
     gradient_tolerance: Tolerance | None = None  # that of the value, unless said otherwise
     numpy: tuple = ()
+    integers: Callable | None = None  # NumPy's function for integers and booleans, if it keeps them
+    ties: str = ""  # the gradient at kinks and between equals, for the table in docs/ops.md
     name: str = ""
 
     def __post_init__(self):
@@ -75,8 +79,11 @@ class Op:
         """The numbers of the inputs that a rule reads."""
         if self.fused is not None:
             return [i for i, name in enumerate(self.inputs) if name not in self.unread + self.constants]
-        if not callable(rule) or self.variadic:
+        if not callable(rule):
             return []
+        if self.variadic:
+            parameters = inspect.signature(rule).parameters.values()
+            return [p.name for p in parameters if p.kind is p.VAR_POSITIONAL and not p.name.startswith("_")]
         names = list(inspect.signature(rule).parameters)[2 : 2 + len(self.inputs)]
         return [i for i, name in enumerate(names) if not name.startswith("_")]
 
@@ -92,6 +99,8 @@ class Op:
             if name not in self.options:
                 raise TypeError(f"{self.name} has no option {name!r}{self._nearest(name)}")
         if self.composed:
+            if current.log is None:
+                args = as_inputs(self.name, args, self.for_each(self.casts, args))
             return self.forward(*args, **options)
         if current.log is not None:
             args = known(args, self.for_each(self.casts, args))
@@ -119,6 +128,8 @@ class Op:
                 arrays.append(x)
                 needs.append(False)
         if plain or dtype is None or dtype.kind != "f":
+            if self.integers is not None and current.log is None and as_array(self.name, arrays[0]).dtype.kind in "iub":
+                return self._on_integers(self.integers, as_array(self.name, arrays[0]), plain, options)
             arrays = as_arrays(self.name, arrays, dtype, casts)
         if self.check is not None:
             self.check(*arrays, **options)
@@ -144,6 +155,13 @@ class Op:
         if trace is not None:
             trace.recorded(node)
         return Tensor(y, True, node)
+
+    def _on_integers(self, function, x, plain, options):
+        """What NumPy's function gives for one array of integers or booleans; it has no gradient."""
+        if self.check is not None:
+            self.check(x, **options)
+        y = np.asarray(function(x, **options))
+        return y if plain else Tensor(y)
 
     def _bind(self, args, options):
         """Options that were given by position, by name."""
@@ -176,12 +194,15 @@ class Op:
         from microgrid._grid import lift
 
         inputs = [x.value if type(x) is Parameter else x for x in args]
+        for x in inputs:
+            if is_grid(x):
+                check_numbers(self.name, x)
         if any(type(x) is Tensor for x in inputs):
             raise EngineError(
                 f"{self.name}: a Tensor and a grid of Values cannot be mixed; "
                 'bring the whole model to one engine with model.to("scalar") or model.to("tensor")'
             )
-        inputs = beside_grids(inputs, self.for_each(self.casts, inputs))
+        inputs = beside_grids(self.name, inputs, self.for_each(self.casts, inputs))
         if self.check is not None:
             self.check(*(np.asarray(x) for x in inputs), **options)
         with np.errstate(all="ignore"):  # infinities and NaN are results
@@ -193,6 +214,8 @@ class Op:
         """Which inputs' numbers the backward reads, given for which inputs a gradient is needed."""
         if self.fused is not None:
             return self._read[0]
+        if self.variadic:  # the gradient of one input reads all others
+            return [i for i, need in enumerate(needs) if self._read[0] and sum(needs) > need]
         return [i for need, read in zip(needs, self._read) if need for i in read]  # noqa: B905
 
     def pull(self, node, g, recorded):
@@ -228,11 +251,11 @@ class Op:
         return [gx._array if type(gx) is Tensor else gx for gx in grads]
 
     def _gradients_recorded(self, node, g, needs):
-        if self.fused is None:
+        if self.backward:
             return self._follow_rules(needs, g, Tensor(node.saved, True, node), node.inputs, node.options)
         copies = [OPS["positive"](x) if need else x for x, need in zip(node.inputs, needs, strict=True)]
         y = self.twin(*copies, **node.options)
-        found = iter(_tape.gradients(y, g, [x for x, need in zip(copies, needs, strict=True) if need]))
+        found = iter(_tape.gradients([y], [g], [x for x, need in zip(copies, needs, strict=True) if need]))
         return [next(found) if need else None for need in needs]
 
     def __repr__(self):

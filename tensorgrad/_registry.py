@@ -114,11 +114,19 @@ class Operators:
         if op is not None and inputs is None:  # a plain function in place of NumPy's
             known = signature(op).parameters
         strange = [name for name in options if name not in known]
-        if inputs is not None and len(args) > len(inputs) + 1:  # NumPy's further positions mean other options than ours
+        if inputs is not None and len(args) > len(inputs) + 1 and len(args) > _same_positions(function, op):
             strange.append(f"{len(args)} positional arguments")
         if op is None or strange:
             raise _no_gradient(f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}", strange)
         return op(*args, **options)
+
+
+def _same_positions(function, op):
+    """How many arguments mean the same by position in NumPy's function and in the op that takes its place."""
+    ours, theirs, same = [*op.inputs, *op.options], list(signature(function).parameters), len(op.inputs)
+    while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
+        same += 1
+    return same
 
 
 def _no_gradient(function, options):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .errors import DTypeError
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -47,11 +49,12 @@ class Tolerance:
 
     ulps: float
     per: str = "element"
+    why: str = ""  # why it is more than 4 ulps of each element
 
 
-def elementwise(ulps):
-    """Each element within `ulps` of its own last place."""
-    return Tolerance(ulps, "element")
+def elementwise(ulps, why=""):
+    """Each element within `ulps` of its own last place; `why`, if they are more than 4."""
+    return Tolerance(ulps, "element", why)
 
 
 def accumulated(ulps):
@@ -68,6 +71,15 @@ def _make(x, rng):
     if isinstance(x, tuple):
         return rng.normal(size=x)
     return x(rng) if callable(x) else np.asarray(x)
+
+
+# What no op of one array computes with.
+NO_NUMBERS = [
+    Bad((lambda rng: np.array(["a", "b"]),), "dtype <U1 is not supported; use float32 or float64", DTypeError),
+    Bad((lambda rng: np.ones(3, complex),), "dtype complex128 is not supported; use float32 or float64", DTypeError),
+    Bad((lambda rng: np.ma.array([1.0, 2.0], mask=[True, False]),), "a masked array would lose its mask", DTypeError),
+    Bad((lambda rng: [[1.0], [1.0, 2.0]],), "expected numbers of one shape, got list", DTypeError),
+]
 
 
 def sample(*inputs, **options):

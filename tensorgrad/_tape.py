@@ -106,7 +106,7 @@ def backward(root, g, retain_graph):
             )
         g = constant(np.array(1, array.dtype).reshape(array.shape))
     else:
-        g = np.array(getattr(g, "_array", g), dtype=array.dtype)
+        g = np.asarray(getattr(g, "_array", g), dtype=array.dtype).view()  # a view is copied where a leaf gets it
         if current.log is not None:
             current.log.fail("backward was given a gradient")
         if g.shape != array.shape:
@@ -136,34 +136,42 @@ def _hand_out(found):
         owned.add(id(gx))
 
 
-def gradients(root, g, wanted):
-    """Gradients of root with respect to the `wanted` tensors (each the result of an op), as Tensors or None.
+def gradients(roots, gs, wanted, recorded=True):
+    """Gradients of the `wanted` tensors (each the result of an op), given those of the roots; None where there is none.
 
-    The walk itself is recorded, so that its results can be differentiated again.
+    If it is `recorded`, gs and the results are Tensors, which can be differentiated again; else arrays.
     """
     results = {x._node: None for x in wanted}
-    pending = {root._node: g} if root._node is not None else {}
-    for node in results.keys() & pending.keys():  # the function returned its argument
-        results[node] = pending.pop(node)
+    pending: dict = {}
+    for root, g in zip(roots, gs, strict=True):
+        if root._node is not None:
+            found = results if root._node in results else pending  # the function returned its argument
+            before = found.get(root._node)
+            found[root._node] = g if before is None else accumulate(before, g)
     with np.errstate(all="ignore"):
-        _walk(pending, None, free=False, recorded=True, stop=results)
+        _walk(pending, None, free=False, recorded=recorded, stop=results)
     return [results[x._node] for x in wanted]
 
 
-def depends_on_others(root, entries):
-    """Whether root was made from tensors that require gradients, other than through these entries."""
-    stops, seen, stack = {x._node for x in entries}, set(), [root]
+def made_from(roots, places):
+    """What the roots were made from: what else requires a gradient, and the nodes of those `places` that were met.
+
+    What requires a gradient are leaves, and the places in the graph that other derivatives are just being taken by. The
+    search does not go beyond a place.
+    """
+    stops, others, seen, stack = {x._node for x in places}, set(), set(), list(roots)
     while stack:
         x = stack.pop()
         node = getattr(x, "_node", None)
-        if node is None:
+        if node is None or (True not in node.needs and node not in stops):
             if getattr(x, "requires_grad", False):
-                return True
-        elif node not in stops and node not in seen:
-            node.check()
+                others.add(x)
+        elif node not in seen:
             seen.add(node)
-            stack += node.inputs
-    return False
+            if node not in stops:
+                node.check()
+                stack += node.inputs
+    return others, seen & stops
 
 
 def _walk(pending, found, free, recorded=False, stop=()):

@@ -140,6 +140,28 @@ class Tensor(Operators):
         axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
         return OPS["transpose"](self, axes or None)
 
+    def ravel(self):
+        return OPS["ravel"](self)
+
+    def flatten(self):
+        """NumPy's other name for `ravel`."""
+        return OPS["ravel"](self)
+
+    def swapaxes(self, axis1, axis2):
+        return OPS["swapaxes"](self, axis1, axis2)
+
+    def squeeze(self, axis=None):
+        return OPS["squeeze"](self, axis)
+
+    def repeat(self, repeats, axis=None):
+        return OPS["repeat"](self, repeats, axis)
+
+    def take(self, indices, axis=None):
+        return OPS["take"](self, indices, axis)
+
+    def diagonal(self, offset=0, axis1=0, axis2=1):
+        return OPS["diagonal"](self, offset, axis1, axis2)
+
     def astype(self, dtype):
         return OPS["astype"](self, dtype)
 
@@ -155,9 +177,34 @@ class Tensor(Operators):
     def min(self, axis=None, keepdims=False):
         return OPS["min"](self, axis, keepdims)
 
-    def argmax(self, axis=None):
+    def dot(self, b):
+        return OPS["dot"](self, b)
+
+    def trace(self, offset=0, axis1=0, axis2=1):
+        return OPS["trace"](self, offset, axis1, axis2)
+
+    def prod(self, axis=None, keepdims=False):
+        return OPS["prod"](self, axis, keepdims)
+
+    def var(self, axis=None, ddof=0, keepdims=False):
+        return OPS["var"](self, axis, ddof, keepdims)
+
+    def std(self, axis=None, ddof=0, keepdims=False):
+        return OPS["std"](self, axis, ddof, keepdims)
+
+    def cumsum(self, axis=None):
+        return OPS["cumsum"](self, axis)
+
+    def argmax(self, axis=None, keepdims=False):
         """The index of the largest element, as a plain array: it has no gradient."""
-        return OPS["argmax"](self, axis)
+        return OPS["argmax"](self, axis, keepdims)
+
+    def argmin(self, axis=None, keepdims=False):
+        """The index of the smallest element, as a plain array: it has no gradient."""
+        return OPS["argmin"](self, axis, keepdims)
+
+    def clip(self, min=None, max=None):
+        return OPS["clip"](self, min, max)
 
     def exp(self):
         return OPS["exp"](self)

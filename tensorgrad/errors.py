@@ -10,6 +10,8 @@ backward: the tensor has shape (2,); only a scalar has a default gradient: reduc
 
 from difflib import get_close_matches
 
+import numpy as np
+
 
 class TensorgradError(Exception):
     """Base of every error that tensorgrad raises on purpose."""
@@ -45,6 +47,10 @@ class EngineError(TensorgradError, TypeError):
 
 class OptionError(TensorgradError, ValueError):
     """An option has a name or a value that does not exist."""
+
+
+class LinAlgError(TensorgradError, np.linalg.LinAlgError):
+    """A matrix is singular, or not positive definite, where the operation needs one that is not so."""
 
 
 class FileError(TensorgradError, OSError):

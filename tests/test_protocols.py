@@ -20,9 +20,10 @@ UFUNCS = [f for f, op in BY_NUMPY.items() if isinstance(f, np.ufunc) and isinsta
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda f: f.__name__)
 def test_ufuncs_give_tensors(ufunc, t):
-    y = ufunc(*[t] * ufunc.nin)
+    x = t / 5  # where every function is defined
+    y = ufunc(*[x] * ufunc.nin)
     assert isinstance(y, tg.Tensor)
-    np.testing.assert_allclose(y.numpy(), ufunc(*[t.numpy()] * ufunc.nin), rtol=1e-6)
+    np.testing.assert_allclose(y.numpy(), ufunc(*[x.numpy()] * ufunc.nin), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +89,8 @@ def test_array_op_tensor_both_ways(name, make, t):
         (lambda t: np.concatenate([t, t], dtype=float), "np.concatenate with dtype= has no gradient here"),
         (lambda t: np.floor(t), "np.floor has no gradient here"),
         (lambda t: np.ones((2, 2)) // t, "np.floor_divide has no gradient here"),
-        (lambda t: np.linalg.norm(t), "np.linalg.norm has no gradient here"),
-        (lambda t: np.cumsum(t), "np.cumsum has no gradient here"),
+        (lambda t: np.linalg.svd(t), "np.linalg.svd has no gradient here"),
+        (lambda t: np.cumprod(t), "np.cumprod has no gradient here"),
         (lambda t: np.allclose(t, t), "np.allclose has no gradient here"),
     ],
 )

@@ -1,7 +1,6 @@
 """How many threads run a program, and how many BLAS may use meanwhile."""
 
 import contextlib
-import os
 import threading
 from typing import Any
 
@@ -9,17 +8,13 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ..errors import OptionError
+from ..kernels import cores
+from ..kernels import setting as _setting
 from .deal import PARTIAL
 
 # A rough price list, in nanoseconds: it only has to tell which steps are worth sharing.
 FLOP, NUMBER, ROW = 0.007, 0.1, 10.0  # of work, on one core
 MEETING, SUMMED = 500.0, 1.6  # of sharing: a meeting of all threads; a number that each of them has a part of
-_setting: dict[str, int | None] = {"threads": None}
-
-
-def cores():
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def set_threads(n):

@@ -6,16 +6,20 @@ Every kernel is declared once, with the extents of its buffers: `kernels.dense` 
 from ._compile import Kernel, kernel
 from ._log import Log, constant, current, is_readable, kept, logging, readable, root
 from ._rows import Segment, address, call_row, place, row_of, walk
+from ._share import cores, setting, share
 from .elementwise import (
     absolute,
+    absolute_backward,
     add,
     copy,
     cos,
+    cos_backward,
     divide,
     equal,
     exp,
     greater,
     greater_equal,
+    larger_share,
     less,
     less_equal,
     log,
@@ -31,14 +35,26 @@ from .elementwise import (
     sigmoid_backward,
     sign,
     sin,
+    sin_backward,
     sqrt,
+    sqrt_backward,
     square,
+    square_backward,
     subtract,
+    tan,
+    tan_backward,
     tanh,
     tanh_backward,
     where,
 )
 from .losses import first_outside, outside, softmax_cross_entropy
+from .moments import (
+    norm_backward,
+    norm_over,
+    std_backward,
+    var_backward,
+    var_over,
+)
 from .moves import (
     advance,
     fill,
@@ -47,8 +63,8 @@ from .moves import (
     gather,
     gather_integers,
     keep_rows,
+    move_along,
     narrow,
-    next_axis,
     put,
     scatter_add,
     set_rate,
@@ -56,7 +72,8 @@ from .moves import (
     spread_rows,
     store,
     take,
-    whole_rows,
+    take_booleans,
+    take_integers,
     widen,
 )
 from .products import (
@@ -77,21 +94,31 @@ from .products import (
 )
 from .reductions import (
     argmax_rows,
-    divide_rows,
+    argmin_rows,
+    cumsum,
+    cumsum_backward,
     extreme_backward,
-    log_of_sum,
-    max_rows,
-    min_rows,
-    shifted_exp,
-    subtract_rows,
+    max_over,
+    min_over,
+    prod_backward,
+    prod_over,
     sum_columns,
+    sum_over,
     sum_rows,
+)
+from .softmax import (
+    log_softmax,
+    log_softmax_backward,
+    logsumexp,
+    logsumexp_backward,
+    softmax,
+    softmax_backward,
 )
 from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
     "FIRST", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "address", "alone", "call_row", "constant",
-    "current", "first_outside", "is_readable", "kept", "kernel", "logging", "outside", "place", "readable", "root",
-    "row_of", "walk", "workspace", *Kernel.registry,
+    "current", "first_outside", "is_readable", "cores", "kept", "kernel", "logging", "outside", "place", "readable", "root",
+    "row_of", "setting", "share", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

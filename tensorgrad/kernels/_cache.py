@@ -55,7 +55,8 @@ class _Locator:
     def __init__(self, function):
         code = function.__code__
         self._py_file = code.co_filename  # numba names it in a warning
-        where = f"{code.co_filename}:{code.co_firstlineno}"
+        constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
+        where = f"{code.co_filename}:{code.co_firstlineno}:{code.co_names}:{constants}"  # one line may hold two lambdas
         if Path(code.co_filename).parent not in _FOLDERS and os.path.exists(code.co_filename):  # somebody's own file
             where += Path(code.co_filename).read_text(encoding="utf-8")
         self._disambiguator = hashlib.sha256(where.encode()).hexdigest()[:8]

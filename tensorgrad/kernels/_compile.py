@@ -21,6 +21,7 @@ import functools
 import re
 from dataclasses import dataclass
 from inspect import signature
+from pathlib import Path
 from typing import ClassVar
 
 import numba
@@ -35,13 +36,14 @@ MOST_WORDS = 128  # of a row: see _rows.py
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def jit(function=None, *, fastmath=FASTMATH):
-    """Compile a function on its first call; for the helpers that kernels are made of."""
+def jit(function=None, *, fastmath=FASTMATH, inline=False):
+    """Compile a function on its first call, for the helpers that kernels are made of; `inline`: into every caller."""
     if function is None:
-        return functools.partial(jit, fastmath=fastmath)
-    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "boundscheck": CHECK}
+        return functools.partial(jit, fastmath=fastmath, inline=inline)
+    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "boundscheck": CHECK, "forceinline": inline}
     dispatcher = numba.njit(**options)(function)
-    cache = NoCache() if cache_folder() is None else Cache(function, functools.partial(_link, function))
+    in_file = Path(function.__code__.co_filename).exists()  # what is typed in may come again and mean something else
+    cache = Cache(function, functools.partial(_link, function)) if in_file and cache_folder() else NoCache()
     dispatcher._cache = cache  # type: ignore[attr-defined]
     return dispatcher
 

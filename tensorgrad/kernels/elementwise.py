@@ -8,6 +8,8 @@ import math
 import numpy as np
 
 from ._compile import FASTMATH, jit, kernel
+from ._functions import LIMIT32, LIMIT64, near_cos, near_sin, near_tan
+from ._functions import log as log_of
 from ._math import exp as exp_of
 from ._math import sigmoid as sigmoid_of
 from ._math import tanh as tanh_of
@@ -52,19 +54,64 @@ def exp(x, out):
 @kernel("x[N] -> out[N]")
 def log(x, out):
     for i in range(out.size):
-        out[i] = np.log(x[i])
+        out[i] = log_of(x[i])
+
+
+@jit
+def _limit(x):
+    return x.dtype.type(LIMIT32 if x.itemsize == 4 else LIMIT64)
+
+
+@jit
+def _all_near(x):
+    """Whether the vectorised sin, cos and tan are right for all the numbers."""
+    limit, far = _limit(x), 0
+    for i in range(x.size):
+        far += abs(x[i]) > limit
+    return far == 0
+
+
+@jit
+def _sin(x, out):
+    limit = _limit(x)
+    if _all_near(x):
+        for i in range(out.size):
+            out[i] = near_sin(x[i])
+    else:
+        for i in range(out.size):
+            out[i] = math.sin(x[i]) if abs(x[i]) > limit else near_sin(x[i])
+
+
+@jit
+def _cos(x, out):
+    limit = _limit(x)
+    if _all_near(x):
+        for i in range(out.size):
+            out[i] = near_cos(x[i])
+    else:
+        for i in range(out.size):
+            out[i] = math.cos(x[i]) if abs(x[i]) > limit else near_cos(x[i])
 
 
 @kernel("x[N] -> out[N]")
 def sin(x, out):
-    for i in range(out.size):
-        out[i] = np.sin(x[i])
+    _sin(x, out)
 
 
 @kernel("x[N] -> out[N]")
 def cos(x, out):
-    for i in range(out.size):
-        out[i] = np.cos(x[i])
+    _cos(x, out)
+
+
+@kernel("x[N] -> out[N]")
+def tan(x, out):
+    limit = _limit(x)
+    if _all_near(x):
+        for i in range(out.size):
+            out[i] = near_tan(x[i])
+    else:
+        for i in range(out.size):
+            out[i] = math.tan(x[i]) if abs(x[i]) > limit else near_tan(x[i])
 
 
 @kernel("x[N] -> out[N]")
@@ -198,9 +245,42 @@ def not_equal(x, y, out):
 
 @kernel("condition:b[N|1] x[N|1] y[N|1] -> out[N]")
 def where(condition, x, y, out):
-    c, a, b = int(condition.size > 1), int(x.size > 1), int(y.size > 1)  # a single number is not stepped through
-    for i in range(out.size):
-        out[i] = x[i * a] if condition[i * c] else y[i * b]
+    n = out.size
+    if condition.size == n and x.size == n and y.size == n:  # loads before the choice: a branch would end vectorising
+        for i in range(n):
+            a, b = x[i], y[i]
+            out[i] = a if condition[i] else b
+    elif condition.size == n and x.size == n:
+        y0 = y[0]
+        for i in range(n):
+            a = x[i]
+            out[i] = a if condition[i] else y0
+    elif condition.size == n and y.size == n:
+        x0 = x[0]
+        for i in range(n):
+            b = y[i]
+            out[i] = x0 if condition[i] else b
+    else:
+        c, a, b = int(condition.size > 1), int(x.size > 1), int(y.size > 1)  # a single number is not stepped through
+        for i in range(n):
+            out[i] = x[i * a] if condition[i * c] else y[i * b]
+
+
+@kernel("g[N] x[N|1] y[N|1] -> out[N]")
+def larger_share(g, x, y, out):
+    """The gradient that x gets of max(x, y): all where it is larger, half where they are equal."""
+    n, zero, half = out.size, g.dtype.type(0), g.dtype.type(0.5)
+    if x.size == n and y.size == n:
+        for i in range(n):
+            part = g[i] * half if x[i] == y[i] else zero
+            whole = g[i]
+            out[i] = whole if x[i] > y[i] else part
+    else:
+        a, b = int(x.size > 1), int(y.size > 1)
+        for i in range(n):
+            part = g[i] * half if x[i * a] == y[i * b] else zero
+            whole = g[i]
+            out[i] = whole if x[i * a] > y[i * b] else part
 
 
 @kernel("g[N] y[N] -> out[N]")
@@ -208,6 +288,47 @@ def relu_backward(g, y, out):
     zero = g.dtype.type(0)
     for i in range(out.size):
         out[i] = g[i] if y[i] > zero else zero
+
+
+@kernel("g[N] x[N] -> out[N]")
+def absolute_backward(g, x, out):
+    for i in range(out.size):
+        out[i] = g[i] * np.sign(x[i])
+
+
+@kernel("g[N] x[N] -> out[N]")
+def square_backward(g, x, out):
+    two = g.dtype.type(2)
+    for i in range(out.size):
+        out[i] = g[i] * (two * x[i])
+
+
+@kernel("g[N] y[N] -> out[N]")
+def sqrt_backward(g, y, out):
+    two = g.dtype.type(2)
+    for i in range(out.size):
+        out[i] = g[i] / (two * y[i])
+
+
+@kernel("g[N] x[N] -> out[N]")
+def sin_backward(g, x, out):
+    _cos(x, out)
+    for i in range(out.size):
+        out[i] *= g[i]
+
+
+@kernel("g[N] x[N] -> out[N]")
+def cos_backward(g, x, out):
+    _sin(x, out)
+    for i in range(out.size):
+        out[i] *= -g[i]
+
+
+@kernel("g[N] y[N] -> out[N]")
+def tan_backward(g, y, out):
+    one = g.dtype.type(1)
+    for i in range(out.size):
+        out[i] = g[i] * (one + y[i] * y[i])
 
 
 @kernel("g[N] y[N] -> out[N]")

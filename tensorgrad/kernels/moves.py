@@ -25,11 +25,26 @@ def spread_columns(x, out):
             out[i, j] = x[j]
 
 
+@jit
+def _take(x, positions, out):
+    for i in range(out.size):
+        out[i] = x[positions[i]]
+
+
 @kernel("x[s] positions:i[n]<s -> out[n]")
 def take(x, positions, out):
     """out[i] = x[positions[i]]: any indexing, transposing or broadcasting with fixed positions."""
-    for i in range(out.size):
-        out[i] = x[positions[i]]
+    _take(x, positions, out)
+
+
+@kernel("x:i[s] positions:i[n]<s -> out:i[n]")
+def take_integers(x, positions, out):
+    _take(x, positions, out)
+
+
+@kernel("x:b[s] positions:i[n]<s -> out:b[n]")
+def take_booleans(x, positions, out):
+    _take(x, positions, out)
 
 
 @kernel("g[n] positions:i[n]<s -> out[s]")
@@ -47,20 +62,17 @@ def put(x, positions, out):
         out[positions[i]] = x[i]
 
 
-@kernel("rows:i[n] index:i[n] size:i[1] -> out:i[n]")
-def next_axis(rows, index, size, out):
-    """Positions along one axis more: rows * size + index, negative ones from the end; the caller checks the range."""
+@kernel("positions:i[n] index:i[m] which:i[n]<m axis:i[2] -> out:i[n]")
+def move_along(positions, index, which, axis, out):
+    """Positions moved along an axis of a length and a stride by index[which], a negative one counted from the end.
+
+    The caller checks the range.
+    """
+    size, stride = axis[0], axis[1]
     for i in range(out.size):
-        j = index[i] if index[i] >= 0 else index[i] + size[0]
-        out[i] = rows[i] * size[0] + min(max(j, 0), size[0] - 1)
-
-
-@kernel("rows:i[n] -> out:i[n,f]")
-def whole_rows(rows, out):
-    """The positions of all f numbers of each row."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = rows[i] * out.shape[1] + j
+        j = index[which[i]]
+        j = j if j >= 0 else j + size
+        out[i] = positions[i] + min(max(j, 0), size - 1) * stride
 
 
 @kernel("x:f[N] -> out:d[N]")

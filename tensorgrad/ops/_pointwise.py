@@ -1,13 +1,14 @@
 """pointwise: ops that treat each number on its own. From the formula for one number follow both kernels and the op.
 
-    @pointwise(twin=lambda x: x / (1 + abs(x)), slope=lambda x, y, real: 1 / (real(1) + abs(x)) ** 2, samples=ANY)
+    @pointwise(twin=lambda x: x / (1 + abs(x)), slope=lambda x, y, real: real(1) / (real(1) + abs(x)) ** 2, samples=ANY)
     def softsign(x, real):
         return x / (real(1) + abs(x))
 
-The formula and its slope are compiled by numba, for float32 and for float64: `real` makes a constant of the array's
-dtype, as Python's own numbers would turn float32 into float64. Parameters before `real` are the inputs, which broadcast;
-those after it are options, numbers with a default. `slope` has the value `y` of the formula after the inputs; with several
-inputs it is a tuple of functions, one for each. Derivatives of derivatives go through the twin, which runs on Tensors.
+The formula and its slope are compiled by numba, as they are written, for float32 and for float64: `real` makes a constant
+of the array's dtype, as Python's own numbers would turn float32 into float64. Parameters before `real` are the inputs,
+which broadcast; those after it are options, numbers with a default. `slope` has the value `y` of the formula after the
+inputs; with several inputs it is a tuple of functions, one for each, or None for an input without gradient. Derivatives of
+derivatives follow the rules of `backward`, if the record has them, else the twin, which runs on Tensors.
 """
 
 import ast
@@ -17,9 +18,11 @@ import numpy as np
 
 from .._op import Op
 from ..errors import OptionError
-from ..kernels import constant
+from ..kernels import constant, share
 from ..kernels._compile import Kernel, jit
-from ._shared import check_broadcast, flat, operand
+from ._shared import check_broadcast, contiguous, flat, operand
+
+RESERVED = {"g", "y", "i", "out", "real", "options", "formula"}  # of the kernels that are written here
 
 
 def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
@@ -29,13 +32,13 @@ def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
         parameters = list(inspect.signature(formula).parameters.values())
         at = [p.name for p in parameters].index("real")
         inputs, options = parameters[:at], parameters[at + 1 :]
-        names = [p.name for p in inputs]
+        names, settings = [p.name for p in inputs], [p.name for p in options]
+        if taken := RESERVED.intersection(names + settings):
+            raise ValueError(f"{formula.__name__}: a parameter cannot be called {min(taken)!r}, which the kernel uses")
         slopes = slope if isinstance(slope, tuple) else (slope,)
-        value = _kernel(formula.__name__, formula, [*names], names, options)
+        value = _kernel(formula.__name__, formula, names, settings)
         backward = [
-            None
-            if s is None
-            else _kernel(f"{formula.__name__}_slope_{name}", s, ["g", *names, "y"], [*names, "y"], options)
+            None if s is None else _kernel(f"{formula.__name__}_slope_{name}", s, names, settings, slope=True)
             for s, name in zip(slopes, names, strict=True)
         ]
 
@@ -43,7 +46,7 @@ def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
             shape = np.broadcast_shapes(*(a.shape for a in arrays))
             out = np.empty(shape, arrays[0].dtype)
             if out.size:
-                value(*(operand(a, shape) for a in arrays), *_cell(options, given), flat(out))
+                share(value, *(operand(a, shape) for a in arrays), *_cell(options, given), flat(out))
             return out
 
         def fused(needs, g, y, *arrays, **given):
@@ -51,8 +54,8 @@ def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
             for need, kernel in zip(needs, backward, strict=True):
                 out = np.empty(y.shape, y.dtype) if need else None
                 if out is not None and kernel is not None and out.size:
-                    operands = [operand(a, y.shape) for a in (g, *arrays, y)]
-                    kernel(*operands, *_cell(options, given), flat(out))
+                    operands = [flat(contiguous(g)), *(operand(a, y.shape) for a in arrays), flat(y)]
+                    share(kernel, *operands, *_cell(options, given), flat(out))
                 grads.append(out)
             return tuple(grads)
 
@@ -75,29 +78,32 @@ def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
     return declare
 
 
-def _kernel(name, formula, buffers, arguments, options):
-    """The kernel that applies a compiled formula to each number; multiplied with g, if that is among the buffers."""
-    broadcast = [a for a in arguments if a != "y"] if len(arguments) - ("y" in arguments) > 1 else []
-    factor = "g[i] * " if "g" in buffers else ""
+def _kernel(name, formula, inputs, options, slope=False):
+    """The kernel that applies a formula to each number; that of a slope is given y too, and multiplies by g."""
+    several = inputs if len(inputs) > 1 else []  # they broadcast: one number may stand for all
+    arguments = [*inputs, "y"] if slope else inputs
+    buffers = ["g", *arguments] if slope else arguments
 
-    def loop(indent, index):
-        calls = ", ".join([*(f"{a}[{index(a)}]" for a in arguments), "real", *(o.name for o in options)])
-        return [f"{indent}for i in range(out.size):", f"{indent}    out[i] = {factor}formula({calls})"]
+    def loop(index):
+        numbers = [f"{a}[{index.format(a) if a in several else 'i'}]" for a in arguments]
+        call = f"formula({', '.join([*numbers, 'real', *options])})"
+        return f"for i in range(out.size): out[i] = {'g[i] * ' if slope else ''}{call}"
 
     lines = [
         f"def {name}({', '.join([*buffers, *(['options'] if options else []), 'out'])}):",
         "    real = out.dtype.type",
+        *(f"    {option} = real(options[{i}])" for i, option in enumerate(options)),
     ]
-    lines += [f"    {o.name} = real(options[{i}])" for i, o in enumerate(options)]
-    if broadcast:  # the plain loop fills whole vectors
-        lines += [f"    if {' == '.join(f'{a}.size' for a in broadcast)}:", *loop(" " * 8, lambda a: "i"), "    else:"]
-        lines += loop(" " * 8, lambda a: f"i if {a}.size > 1 else 0" if a in broadcast else "i")
+    if several:  # the plain loop fills whole vectors
+        lines += [f"    if {' == '.join(f'{a}.size' for a in several)}:", f"        {loop('i')}",
+                  "    else:", f"        {loop('i if {0}.size > 1 else 0')}"]  # fmt: skip
     else:
-        lines += loop(" " * 4, lambda a: "i")
+        lines += [f"    {loop('i')}"]
     tree = ast.increment_lineno(ast.parse("\n".join(lines)), formula.__code__.co_firstlineno)
-    found = {"formula": jit(formula)}
+    compiled = jit(formula, fastmath={"contract"}, inline=True)  # in the order in which it is written
+    found = {"__name__": formula.__module__, "formula": compiled}
     exec(compile(tree, formula.__code__.co_filename, "exec"), found)  # the file decides whether cached code is fresh
-    read = [f"{b}{'[N|1]' if b in broadcast else '[N]'}" for b in buffers]
+    read = [f"{b}{'[N|1]' if b in several else '[N]'}" for b in buffers]
     cell = [f"options:d[{len(options)}]"] if options else []
     return Kernel(found[name], f"{' '.join([*read, *cell])} -> out[N]")
 

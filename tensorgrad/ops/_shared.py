@@ -1,10 +1,15 @@
 """What the ops share: calling flat kernels on arrays of any shape, moving numbers, axes, and the checks of shapes."""
 
+import math
+
 import numpy as np
 
 from .. import kernels
 from ..errors import ShapeError
-from ..kernels import constant, current, root
+from ..kernels import constant, current, root, share
+
+_TAKE = {np.dtype(np.float32): kernels.take, np.dtype(np.float64): kernels.take, np.dtype(np.int64): kernels.take_integers,
+         np.dtype(np.bool_): kernels.take_booleans}  # fmt: skip
 
 
 def contiguous(x):
@@ -16,20 +21,21 @@ def contiguous(x):
     out = np.empty(x.shape, x.dtype)
     if not out.size:
         return out
-    owner = root(x)
-    if x.dtype.kind != "f" or not owner.flags.c_contiguous:
+    owner, take = root(x), _TAKE.get(x.dtype)
+    if take is None or not owner.flags.c_contiguous:
         current.log.fail(f"an array of dtype {x.dtype} and shape {x.shape} has to be put in C order")
         return np.ascontiguousarray(x)
-    if not any(x.strides[i] for i in range(x.ndim) if x.shape[i] > 1):
-        kernels.fill(one_number(x), flat(out))
-        return out
-    if _spread(x, out):
-        return out
+    if take is kernels.take:
+        if not any(x.strides[i] for i in range(x.ndim) if x.shape[i] > 1):
+            kernels.fill(one_number(x), flat(out))
+            return out
+        if _spread(x, out):
+            return out
     offset = (address(x) - address(owner)) // x.itemsize
     strides = [s // x.itemsize * np.arange(n).reshape(-1, *[1] * (x.ndim - 1 - i))
                for i, (s, n) in enumerate(zip(x.strides, x.shape, strict=True))]  # fmt: skip
     positions = np.ascontiguousarray(np.broadcast_to(sum(strides) + offset, x.shape), np.int64)
-    kernels.take(flat(owner), flat(constant(positions)), flat(out))
+    take(flat(owner), flat(constant(positions)), flat(out))
     return out
 
 
@@ -89,7 +95,7 @@ def is_fixed(x):
 def unary(kernel, x):
     """Run a kernel `x[n] -> out[n]` on an array of any shape."""
     out = np.empty(x.shape, x.dtype)
-    kernel(flat(contiguous(x)), flat(out))
+    share(kernel, flat(contiguous(x)), flat(out))
     return out
 
 
@@ -107,7 +113,7 @@ def binary(kernel, x, y, dtype=None):
     shape = x.shape if x.shape == y.shape else np.broadcast_shapes(x.shape, y.shape)
     out = np.empty(shape, dtype or x.dtype)
     if out.size:
-        kernel(operand(x, shape), operand(y, shape), flat(out))
+        share(kernel, operand(x, shape), operand(y, shape), flat(out))
     return out
 
 
@@ -129,7 +135,7 @@ def check_broadcast(name):
 def elementwise(kernel, *inputs):
     """Run a kernel `x[n] ... -> out[n]` on arrays of one shape."""
     out = np.empty(inputs[0].shape, inputs[0].dtype)
-    kernel(*(flat(contiguous(a)) for a in inputs), flat(out))
+    share(kernel, *(flat(contiguous(a)) for a in inputs), flat(out))
     return out
 
 
@@ -173,6 +179,27 @@ def as_rows(x, axes):
     rest = tuple(x.shape[i] for i in kept)
     moved = x if list(axes) == list(range(x.ndim - len(axes), x.ndim)) else x.transpose(*kept, *axes)
     return contiguous(moved).reshape(int(np.prod(rest)), int(np.prod([x.shape[i] for i in axes]))), rest
+
+
+def as_blocks(x, axes):
+    """x as blocks (m, n, r) whose middle axis runs over `axes`; its numbers are moved only if axes lie between those."""
+    first = axes[0] if axes else x.ndim
+    if axes != tuple(range(first, first + len(axes))):
+        rows, _ = as_rows(x, axes)
+        return rows.reshape(*rows.shape, 1)
+    behind = first + len(axes)
+    return contiguous(x).reshape(
+        math.prod(x.shape[:first]), math.prod(x.shape[first:behind]), math.prod(x.shape[behind:])
+    )
+
+
+def in_place_of(x, blocks, axes):
+    """Blocks of `as_blocks` in the shape of x again."""
+    first = axes[0] if axes else x.ndim
+    if axes == tuple(range(first, first + len(axes))):
+        return blocks.reshape(x.shape)
+    order = [*(i for i in range(x.ndim) if i not in axes), *axes]
+    return blocks.reshape([x.shape[i] for i in order]).transpose(np.argsort(order))
 
 
 def kept_shape(shape, axes):

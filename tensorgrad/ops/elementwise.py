@@ -8,28 +8,31 @@ import operator
 import numpy as np
 
 from .. import kernels
-from .._coerce import is_grid
+from .._coerce import as_array, is_grid
 from .._logged import known, unmarked
 from .._op import op
 from .._parameter import Parameter
 from .._registry import BY_NUMPY, OPS
-from .._samples import bad, bounded, elementwise, mask, sample, scaled, special, strided, uniform
+from .._samples import NO_NUMBERS, bad, bounded, mask, sample, scaled, special, strided, uniform
 from .._tensor import Tensor, plain
 from ..errors import ShapeError
-from ..kernels import constant, current
-from ._shared import binary, check_broadcast, check_same_shape, flat, is_fixed, operand, unary
+from ..kernels import constant, current, share
+from ._shared import binary, check_broadcast, check_same_shape, contiguous, flat, is_fixed, operand, unary
 from ._shared import elementwise as same_shape
 
 # What every op of one input is tried on: one number, none, odd sizes around vector lanes, not contiguous, and specials.
 ANY = [sample(()), sample((0, 3)), sample((1,)), sample((5, 3)), sample((2, 3, 17)), sample((67,)), sample(strided(4, 5)),
-       sample(scaled((33,), 1e4)), special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0])]  # fmt: skip
+       sample(scaled((33,), 1e4)), special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0]), sample((15,)),
+       sample((16,))]  # fmt: skip
 POSITIVE = [sample(uniform(0.1, 3)), sample(uniform(0.1, 3, 0, 3)), sample(uniform(0.1, 3, 5, 3)),
             sample(uniform(0.1, 3, 2, 3, 17)), sample(uniform(0.1, 3, 67)), sample(uniform(1e-4, 1e4, 33)),
-            special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0])]  # fmt: skip
+            special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0]), sample(uniform(0.1, 3, 15)), sample(uniform(0.1, 3, 4, 4)),
+            sample(uniform(0.1, 3, 17))]  # fmt: skip
 KINKS = [sample([0.0, -0.0, 1.0, -1.0])]
 PAIRS = [
     sample((5, 3), (5, 3)), sample((5, 3), (3,)), sample((5, 1), (1, 3)), sample((), (2, 3)), sample((4, 1, 3), (2, 1)),
-    sample((67,), (1,)), sample((0, 3), (3,)), sample(strided(4, 5), (4, 5)), sample((3, 17), ()),
+    sample((67,), (1,)), sample((0, 3), (3,)), sample(strided(4, 5), (4, 5)), sample((3, 17), ()), sample((15,), (15,)),
+    sample((16,), (1, 16)), sample((1,), (33,)),
 ]  # fmt: skip
 TIES = [sample([1.0, 2.0, 3.0, -1.0], [1.0, 3.0, 2.0, -1.0])]
 MISMATCH = [
@@ -42,7 +45,11 @@ MISMATCH = [
 UNEQUAL = [
     bad((3,), (1,), error=ShapeError, match="the inputs must have one shape, got (3,) and (1,)"),
     bad((), (6,), error=ShapeError, match="the inputs must have one shape, got () and (6,)"),
+    bad((2, 3), (6,), error=ShapeError, match="the inputs must have one shape, got (2, 3) and (6,)"),
 ]
+BOTH = [sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((), ()), sample((1,), (1,)), sample((2, 3, 17), (2, 3, 17)),
+        sample((15,), (15,)), sample((16,), (16,)), sample((33,), (33,)), sample((67,), (67,)),
+        sample(strided(4, 5), (4, 5))]  # fmt: skip
 
 
 # ---- arithmetic -------------------------------------------------------------------------------------------------------
@@ -93,7 +100,10 @@ def divide(x, y, /):
 
 
 def _power_of_base(g, _z, x, y):
-    return g * np.where(y == 0, 0, y * np.power(x, np.where(y == 0, 1, y - 1)))  # x**0 is flat, at x = 0 too
+    tiny = np.finfo(x.dtype).tiny
+    return (
+        g * y * np.power(x, np.where(np.abs(x) < tiny, np.where(y == 0, 1, y - 1), y - 1))
+    )  # x**0 is flat at x = 0 too
 
 
 def _power_of_exponent(g, z, x, _y):
@@ -104,7 +114,7 @@ def _power_of_exponent(g, z, x, _y):
     samples=[sample(uniform(0.5, 2, 5, 3), (5, 3)), sample(uniform(0.5, 2, 5, 3), (3,)), sample(uniform(0.5, 2, 67), ()),
              sample(uniform(0.5, 2, 0, 3), (3,)), sample((5, 3), [2.0]), sample((5, 3), 3.0), sample((5, 3), [0.0]),
              sample(uniform(0.5, 2), (2, 3)), sample([0.0, 2.0], [2.0, 0.0])],
-    errors=MISMATCH, check=check_broadcast("power"), tolerance=elementwise(6), numpy=(np.power,))  # fmt: skip
+    errors=MISMATCH, check=check_broadcast("power"), numpy=(np.power,), ties="0 for x**0 at 0")  # fmt: skip
 def power(x, y, /):
     """x to the power y, broadcast; a negative x needs a whole y (else nan).
 
@@ -115,7 +125,7 @@ def power(x, y, /):
     return unary(kernels.square, x) if squares else binary(kernels.power, x, y)
 
 
-@op(twin=lambda x: x * 1, backward=[lambda g, _y, _x: g], samples=ANY, numpy=(np.positive,))
+@op(twin=lambda x: x * 1, backward=[lambda g, _y, _x: g], samples=ANY, errors=NO_NUMBERS, numpy=(np.positive,))
 def positive(x, /):
     """x itself as a new array, a new place in the graph.
 
@@ -125,7 +135,7 @@ def positive(x, /):
     return unary(kernels.copy, x)
 
 
-@op(twin=lambda x: -x, backward=[lambda g, _y, _x: -g], samples=ANY, numpy=(np.negative,))
+@op(twin=lambda x: -x, backward=[lambda g, _y, _x: -g], samples=ANY, errors=NO_NUMBERS, numpy=(np.negative,))
 def negative(x, /):
     """-x.
 
@@ -136,7 +146,9 @@ def negative(x, /):
 
 
 # ---- functions --------------------------------------------------------------------------------------------------------
-@op(twin=abs, backward=[lambda g, _y, x: g * np.sign(x)], samples=ANY + KINKS, name="abs", numpy=(np.absolute,))
+@op(twin=abs, fused=lambda needs, g, _y, x: [same_shape(kernels.absolute_backward, g, x)],
+    backward=[lambda g, _y, x: g * np.sign(x)], samples=ANY + KINKS, errors=NO_NUMBERS, name="abs",
+    numpy=(np.absolute,), ties="0 at 0")  # fmt: skip
 def absolute(x, /):
     """|x|; the gradient at 0 is 0.
 
@@ -146,8 +158,8 @@ def absolute(x, /):
     return unary(kernels.absolute, x)
 
 
-@op(twin=lambda x: (x > 0) * 1 - (x < 0) * 1, backward=[None], numpy=(np.sign,),
-    samples=[s for s in ANY if s.gradient] + KINKS)  # fmt: skip
+@op(ties="none", twin=lambda x: (x > 0) * 1 - (x < 0) * 1, backward=[None], numpy=(np.sign,),
+    samples=[s for s in ANY if s.gradient] + KINKS, errors=NO_NUMBERS)  # fmt: skip
 def sign(x, /):
     """-1, 0 or 1; without gradient.
 
@@ -157,7 +169,8 @@ def sign(x, /):
     return unary(kernels.sign, x)
 
 
-@op(twin=lambda x: x * x, backward=[lambda g, _y, x: g * (2 * x)], samples=ANY, numpy=(np.square,))
+@op(twin=lambda x: x * x, fused=lambda needs, g, _y, x: [same_shape(kernels.square_backward, g, x)],
+    backward=[lambda g, _y, x: g * (2 * x)], samples=ANY, errors=NO_NUMBERS, numpy=(np.square,))  # fmt: skip
 def square(x, /):
     """x * x.
 
@@ -167,7 +180,9 @@ def square(x, /):
     return unary(kernels.square, x)
 
 
-@op(twin=np.sqrt, backward=[lambda g, y, _x: g / (2 * y)], samples=POSITIVE, numpy=(np.sqrt,))
+@op(twin=np.sqrt, fused=lambda needs, g, y, _x: [same_shape(kernels.sqrt_backward, g, y)], unread=("x",),
+    backward=[lambda g, y, _x: g / (2 * y)], samples=POSITIVE, errors=NO_NUMBERS,
+    numpy=(np.sqrt,), ties="infinite at 0")  # fmt: skip
 def sqrt(x, /):
     """The square root; nan below 0, an infinite gradient at 0.
 
@@ -177,49 +192,8 @@ def sqrt(x, /):
     return unary(kernels.sqrt, x)
 
 
-@op(twin=np.exp, backward=[lambda g, y, _x: g * y], numpy=(np.exp,),
-    samples=[*ANY[:7], sample(uniform(-80, 80, 33)), *ANY[8:]])  # fmt: skip
-def exp(x, /):
-    """e to the power x.
-
-    >>> exp(np.array([0.0, 1.0]))
-    array([1.        , 2.71828183])
-    """
-    return unary(kernels.exp, x)
-
-
-@op(twin=np.log, backward=[lambda g, _y, x: g / x], samples=POSITIVE, numpy=(np.log,))
-def log(x, /):
-    """The natural logarithm; -inf at 0, nan below.
-
-    >>> log(np.array([1.0, 2.0]))
-    array([0.        , 0.69314718])
-    """
-    return unary(kernels.log, x)
-
-
-@op(twin=np.sin, backward=[lambda g, _y, x: g * np.cos(x)], samples=ANY, numpy=(np.sin,))
-def sin(x, /):
-    """The sine of x radians.
-
-    >>> sin(np.array([0.0]))
-    array([0.])
-    """
-    return unary(kernels.sin, x)
-
-
-@op(twin=np.cos, backward=[lambda g, _y, x: -g * np.sin(x)], samples=ANY, numpy=(np.cos,))
-def cos(x, /):
-    """The cosine of x radians.
-
-    >>> cos(np.array([0.0]))
-    array([1.])
-    """
-    return unary(kernels.cos, x)
-
-
 # ---- activations ------------------------------------------------------------------------------------------------------
-@op(twin=lambda x: np.where(x != x, x, np.where(x > 0, x, 0)), samples=ANY + KINKS,
+@op(twin=lambda x: np.where(x != x, x, np.where(x > 0, x, 0)), samples=ANY + KINKS, errors=NO_NUMBERS, ties="0 at 0",
     backward=[lambda g, y, _x: relu_backward(g, y)])  # fmt: skip
 def relu(x, /):
     """max(x, 0); the gradient at 0 is 0.
@@ -230,10 +204,9 @@ def relu(x, /):
     return unary(kernels.relu, x)
 
 
-@op(check=check_same_shape("relu_backward"), errors=UNEQUAL,
+@op(ties="0 at 0", check=check_same_shape("relu_backward"), errors=UNEQUAL,
     twin=lambda g, y: np.where(y > 0, g, 0), backward=[lambda h, _z, _g, y: relu_backward(h, y), None],
-    samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,)), sample((), ()),
-             sample([1.0, 2.0, 3.0], [0.0, -0.0, 1.0])])  # fmt: skip
+    samples=[*BOTH, sample([1.0, 2.0, 3.0], [0.0, -0.0, 1.0])])  # fmt: skip
 def relu_backward(g, y, /):
     """The gradient of relu's input, from that of its output and the output itself.
 
@@ -243,7 +216,7 @@ def relu_backward(g, y, /):
     return same_shape(kernels.relu_backward, g, y)
 
 
-@op(twin=np.tanh, backward=[lambda g, y, _x: tanh_backward(g, y)], samples=ANY, numpy=(np.tanh,),
+@op(twin=np.tanh, backward=[lambda g, y, _x: tanh_backward(g, y)], samples=ANY, errors=NO_NUMBERS, numpy=(np.tanh,),
     gradient_tolerance=bounded(4))  # fmt: skip
 def tanh(x, /):
     """The hyperbolic tangent, between -1 and 1.
@@ -255,7 +228,7 @@ def tanh(x, /):
 
 
 @op(check=check_same_shape("tanh_backward"), errors=UNEQUAL,
-    twin=lambda g, y: g * (1 - y * y), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
+    twin=lambda g, y: g * (1 - y * y), samples=BOTH,
     backward=[lambda h, _z, _g, y: tanh_backward(h, y), lambda h, _z, g, y: h * g * (-2 * y)])  # fmt: skip
 def tanh_backward(g, y, /):
     """The gradient of tanh's input, from that of its output and the output itself.
@@ -267,7 +240,7 @@ def tanh_backward(g, y, /):
 
 
 @op(twin=np.frompyfunc(lambda x: x.sigmoid(), 1, 1), backward=[lambda g, y, _x: sigmoid_backward(g, y)], samples=ANY,
-    gradient_tolerance=bounded(4))  # fmt: skip
+    errors=NO_NUMBERS,     gradient_tolerance=bounded(4))  # fmt: skip
 def sigmoid(x, /):
     """1 / (1 + exp(-x)), between 0 and 1.
 
@@ -278,7 +251,7 @@ def sigmoid(x, /):
 
 
 @op(check=check_same_shape("sigmoid_backward"), errors=UNEQUAL,
-    twin=lambda g, y: g * (y * (1 - y)), samples=[sample((5, 3), (5, 3)), sample((0, 3), (0, 3)), sample((67,), (67,))],
+    twin=lambda g, y: g * (y * (1 - y)), samples=BOTH,
     backward=[lambda h, _z, _g, y: sigmoid_backward(h, y), lambda h, _z, g, y: h * g * (1 - 2 * y)])  # fmt: skip
 def sigmoid_backward(g, y, /):
     """The gradient of sigmoid's input, from that of its output and the output itself.
@@ -290,13 +263,23 @@ def sigmoid_backward(g, y, /):
 
 
 # ---- choosing ---------------------------------------------------------------------------------------------------------
+def _shares(needs, g, pairs):
+    """What each input of a maximum gets of the gradient: `pairs` are the input and the other one."""
+    shape, g, grads = g.shape, flat(contiguous(g)), []
+    for need, (mine, other) in zip(needs, pairs, strict=True):
+        out = np.empty(shape, g.dtype) if need else None
+        if out is not None and out.size:
+            share(kernels.larger_share, g, operand(mine, shape), operand(other, shape), flat(out))
+        grads.append(out)
+    return grads
 
 
 @op(twin=lambda x, y: np.where(x > y, x, np.where(x < y, y, (x + y) / 2)),
+    fused=lambda needs, g, _z, x, y: _shares(needs, g, [(x, y), (y, x)]),
     backward=[lambda g, _z, x, y: np.where(x > y, g, np.where(x == y, g / 2, 0)),
               lambda g, _z, x, y: np.where(y > x, g, np.where(x == y, g / 2, 0))],
     samples=PAIRS + TIES + [special([np.nan, 1.0, np.inf], [1.0, np.nan, 0.0])],
-    errors=MISMATCH, check=check_broadcast("maximum"), numpy=(np.maximum,))  # fmt: skip
+    errors=MISMATCH, check=check_broadcast("maximum"), numpy=(np.maximum,), ties="halves")  # fmt: skip
 def maximum(x, y, /):
     """The larger of x and y, broadcast; NaN wins, and a tie splits the gradient in halves.
 
@@ -307,10 +290,11 @@ def maximum(x, y, /):
 
 
 @op(twin=lambda x, y: np.where(x < y, x, np.where(x > y, y, (x + y) / 2)),
+    fused=lambda needs, g, _z, x, y: _shares(needs, g, [(y, x), (x, y)]),
     backward=[lambda g, _z, x, y: np.where(x < y, g, np.where(x == y, g / 2, 0)),
               lambda g, _z, x, y: np.where(y < x, g, np.where(x == y, g / 2, 0))],
     samples=PAIRS + TIES + [special([np.nan, 1.0, np.inf], [1.0, np.nan, 0.0])],
-    errors=MISMATCH, check=check_broadcast("minimum"), numpy=(np.minimum,))  # fmt: skip
+    errors=MISMATCH, check=check_broadcast("minimum"), numpy=(np.minimum,), ties="halves")  # fmt: skip
 def minimum(x, y, /):
     """The smaller of x and y, broadcast; NaN wins, and a tie splits the gradient in halves.
 
@@ -320,12 +304,26 @@ def minimum(x, y, /):
     return binary(kernels.minimum, x, y)
 
 
+def _zero(g):
+    return 0.0 if isinstance(g, Tensor) else np.zeros((), g.dtype)
+
+
+def _kept(condition, x, y):
+    """np.where of a gradient and 0, by the kernel on arrays."""
+    recorded = isinstance(x, Tensor) or isinstance(y, Tensor)
+    return where(condition, x, y) if recorded else where.forward(condition, x, y)
+
+
 @op(twin=lambda condition, x, y: np.where(condition, x, y), constants=("condition",),
-    backward=[None, lambda g, _z, condition, _x, _y: np.where(condition, g, 0),
-              lambda g, _z, condition, _x, _y: np.where(condition, 0, g)],
+    backward=[None, lambda g, _z, condition, _x, _y: _kept(condition, g, _zero(g)),
+              lambda g, _z, condition, _x, _y: _kept(condition, _zero(g), g)],
     samples=[sample(mask(5, 3), (5, 3), (5, 3)), sample(mask(3), (5, 3), ()), sample(mask(5, 1), (1, 3), (3,)),
-             sample(mask(0, 3), (0, 3), (3,)), sample(mask(67), (67,), (67,))],
-    errors=[bad(mask(4), (5, 3), (3,), error=ShapeError, match="shapes (4,) and (5, 3) and (3,) do not broadcast")],
+             sample(mask(0, 3), (0, 3), (3,)), sample(mask(67), (67,), (67,)), sample(mask(1), (2, 3), (2, 3)),
+             sample(mask(15), (15,), ()), sample(mask(33), (), (33,)), sample(mask(4, 5), strided(4, 5), (4, 5)),
+             special([True, False, True], [np.nan, np.nan, 1.0], [0.0, np.inf, np.nan])],
+    errors=[bad(mask(4), (5, 3), (3,), error=ShapeError, match="shapes (4,) and (5, 3) and (3,) do not broadcast"),
+            bad(mask(3), (3,), (2,), error=ShapeError, match="shapes (3,) and (3,) and (2,) do not broadcast"),
+            bad(mask(2, 0), (2, 3), (), error=ShapeError, match="shapes (2, 0) and (2, 3) and () do not broadcast")],
     check=check_broadcast("where"), numpy=(np.where,))  # fmt: skip
 def where(condition, x, y, /):
     """x where the condition holds and y elsewhere, broadcast.
@@ -338,7 +336,7 @@ def where(condition, x, y, /):
     if condition.dtype != bool:
         condition = truth(condition)
     if out.size:
-        kernels.where(*(operand(a, shape) for a in (condition, x, y)), flat(out))
+        share(kernels.where, *(operand(a, shape) for a in (condition, x, y)), flat(out))
     return out
 
 
@@ -346,13 +344,22 @@ def where(condition, x, y, /):
 def numbers(x):
     """What a comparison looks at: the plain numbers of whatever ops take."""
     x = x.value if type(x) is Parameter else x
+    if isinstance(x, list | tuple):
+        return as_array("comparison", x)
     return plain(x) if isinstance(x, Tensor | np.ndarray) or is_grid(x) else x
 
 
 def _comparison(ufunc, operator, sign, kernel):
-    def compare(x, y):
+    check = check_broadcast(ufunc.__name__)
+
+    def compare(x, y, /):
         if current.log is None:
-            return operator(numbers(x), numbers(y))
+            x, y = numbers(x), numbers(y)
+            try:
+                return operator(x, y)
+            except ValueError:
+                check(x, y)
+                raise
         x, y = (x._array if type(x) is Tensor else np.asarray(x) for x in known((x, y), (True, True)))
         return unmarked(binary(kernel, x, y, np.bool_))
 

@@ -59,7 +59,8 @@ def _matmul_b(g, _y, a, _b):
     samples=[sample((5, 3), (3, 4)), sample((3,), (3,)), sample((3,), (3, 4)), sample((5, 3), (3,)), sample((2, 5, 3), (3, 4)),
              sample((2, 5, 3), (2, 3, 4)), sample((2, 1, 5, 3), (4, 3, 2)), sample((17, 33), (33, 2)), sample((0, 3), (3, 2)),
              sample((2, 0), (0, 3)), sample((2, 0, 3), (2, 3, 4)), sample((2, 2, 0), (2, 0, 3)),
-             sample((3,), (2, 3, 4)), sample((2, 5, 3), (3,)), sample(strided(4, 5), (5, 2))],
+             sample((3,), (2, 3, 4)), sample((2, 5, 3), (3,)), sample(strided(4, 5), (5, 2)),
+             sample((9, 15), (15, 16)), sample((7, 16), (16, 17)), sample((2, 33), (33, 15))],
     errors=[bad((5, 3), (4, 3), error=ShapeError, match="the last axis of the first is 3, the rows of the second are 4"),
             bad((), (3,), error=ShapeError, match="a number has no matrix product; use *"),
             bad((2, 5, 3), (3, 3, 4), error=ShapeError, match="the leading axes (2,) and (3,) do not broadcast")])  # fmt: skip
@@ -75,12 +76,12 @@ def matmul(a, b, /):
     m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
     if right.ndim == 2:  # one matrix for all: one product
         lead = left.shape[:-2]
-        left, right = left.reshape(1, int(np.prod(lead)) * m, k), right.reshape(1, k, n)
+        left, right = contiguous(left).reshape(1, int(np.prod(lead)) * m, k), right.reshape(1, k, n)
     else:
         lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
         count = int(np.prod(lead))
-        left = np.broadcast_to(left, (*lead, m, k)).reshape(count, m, k)
-        right = np.broadcast_to(right, (*lead, k, n)).reshape(count, k, n)
+        left = contiguous(np.broadcast_to(left, (*lead, m, k))).reshape(count, m, k)
+        right = contiguous(np.broadcast_to(right, (*lead, k, n))).reshape(count, k, n)
     out = np.empty((left.shape[0], left.shape[1], n), dtype=a.dtype)
     if out.size and k:
         kernels.matmul(contiguous(left), contiguous(right), constant(kernels.alone(left.shape[1], k, n)), out)
@@ -160,7 +161,9 @@ def _dense_backward(needs, g, y, x, w, b, activation=None):
              sample((2, 5, 3), (3, 4), (4,), activation="relu"), sample((17, 33), (33, 2), (2,)), sample((0, 3), (3, 4), (4,)),
              sample((1, 1), (1, 1), (1,)), sample(strided(4, 5), (5, 17), (17,), activation="relu"),
              sample((2, 0), (0, 3), (3,), activation="relu"),
-             sample([[0.0, 1.0]], [[1.0, 2.0], [0.0, -1.0]], [0.0, 1.0], activation="relu")],
+             sample([[0.0, 1.0]], [[1.0, 2.0], [0.0, -1.0]], [0.0, 1.0], activation="relu"),
+             sample((9, 15), (15, 16), (16,)), sample((7, 16), (16, 17), (17,), activation="relu"),
+             sample((2, 17), (17, 33), (33,))],
     errors=[bad((5, 2), (3, 4), (4,), error=ShapeError, match="dense: expected input of shape (..., 3), got (5, 2)"),
             bad((5, 3), (3, 4), (3,), error=ShapeError, match="a weight (in, out) and a bias (out,), got (3, 4) and (3,)"),
             bad((), (3, 4), (4,), error=ShapeError, match="expected input of shape (..., 3), got ()"),

@@ -6,12 +6,13 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
-from .._samples import accumulated, bad, labels, sample, scaled
+from .._samples import accumulated, bad, labels, sample, scaled, special, strided
 from ..errors import DTypeError, LabelError, ShapeError
 from ..kernels import constant, current
 from ._shared import contiguous
 from .elementwise import multiply, square, subtract
-from .reduce import _shifted_twin, mean
+from .reduce import mean
+from .softmax import shifted
 
 
 def _check_cross_entropy(logits, labels):
@@ -43,7 +44,7 @@ def _count(n):
 
 
 def _cross_entropy_twin(logits, labels):
-    z, _ = _shifted_twin(logits, -1)
+    z, _ = shifted(logits, -1)
     rows = np.arange(len(labels))
     return (np.log(np.exp(z).sum(axis=-1)) - z[rows, labels]).mean()
 
@@ -85,7 +86,9 @@ def _check_equal_shapes(prediction, target):
 
 
 @op(twin=lambda prediction, target: np.mean((prediction - target) ** 2), composed=True, tolerance=accumulated(16),
-    samples=[sample((5, 3), (5, 3)), sample((67,), (67,)), sample((), ()), sample((2, 3, 17), (2, 3, 17))],
+    samples=[sample((5, 3), (5, 3)), sample((67,), (67,)), sample((), ()), sample((2, 3, 17), (2, 3, 17)), sample((1,), (1,)),
+             sample((15,), (15,)), sample((16,), (16,)), sample((3, 33), (3, 33)), sample(strided(4, 5), (4, 5)),
+             sample(scaled((9, 2), 1e4), (9, 2)), special([[np.nan, 1.0]], [[1.0, np.inf]])],
     errors=[bad((5, 1), (5,), error=ShapeError, match="prediction has shape (5, 1) and target (5,); they must be equal"),
             bad((5, 3), (3,), error=ShapeError, match="prediction has shape (5, 3) and target (3,)"),
             bad((0, 3), (0, 3), error=ShapeError, match="the mean over no elements is not defined")])  # fmt: skip

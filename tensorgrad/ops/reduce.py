@@ -1,30 +1,39 @@
-"""Reductions over any axes, and the softmax family."""
+"""Reductions over any axes: sums, extremes, variances, products, norms, and running sums."""
 
 import numpy as np
 
 from .. import kernels
+from .._coerce import is_grid
+from .._logged import known, unmarked
 from .._op import op
-from .._samples import accumulated, bad, bounded, sample, scaled, special, strided
-from .._tensor import plain
+from .._registry import BY_NUMPY, OPS
+from .._samples import accumulated, bad, sample, special, strided
+from .._tensor import Tensor, plain
 from ..errors import ShapeError
-from ._shared import as_rows, axes_of, axis_of, contiguous, flat, kept_shape
-from .elementwise import divide
+from ..kernels import constant, current
+from ._shared import as_blocks, as_rows, axes_of, axis_of, contiguous, flat, in_place_of, kept_shape
+from .elementwise import numbers
 
 AXES = [
     sample((5, 3)), sample((5, 3), axis=0), sample((5, 3), axis=-1, keepdims=True), sample((2, 3, 17), axis=(0, 2)),
     sample((2, 3, 17), axis=1), sample((67,)), sample((3, 67), axis=1), sample((67, 3), axis=0), sample(()),
     sample(strided(4, 5), axis=1), sample((4, 0, 3), axis=0), sample((2, 3), axis=(0, 1), keepdims=True),
+    sample((2, 4, 3, 2), axis=(1, -2), keepdims=True), sample((3, 2, 129), axis=(2, 0)),
 ]  # fmt: skip
+NOT_EMPTY = [s for s in AXES if s.inputs != ((4, 0, 3),)]
 NO_AXIS = [
     bad((5, 3), axis=2, error=ShapeError, match="axis 2 does not exist in an array with 2 axes"),
     bad((5,), axis=-2, error=ShapeError, match="axis -2 does not exist in an array with 1 axes"),
     bad((5, 3), axis=(0, -2), error=ShapeError, match="names one axis twice"),
+    bad((5, 3), axis="rows", error=ShapeError, match="axis must be a whole number, several, or None, got 'rows'"),
 ]
 EMPTY = [bad((0, 3), axis=0, error=ShapeError, match="over no elements is not defined, shape (0, 3), axis 0")]
 
 
-def _check_axes(name, empty=True):
-    def check(x, axis=None, keepdims=False):
+def check_axes(name, empty=True):
+    """A check that the axes exist, and that there is something along them, unless that has a meaning."""
+
+    def check(x, axis=None, keepdims=False, **_):
         axes = axes_of(name, axis, np.ndim(x))
         if not empty and 0 in [x.shape[a] for a in axes]:
             raise ShapeError(f"{name}: {name} over no elements is not defined, shape {x.shape}, axis {axis}")
@@ -32,78 +41,97 @@ def _check_axes(name, empty=True):
     return check
 
 
-def _spread(g, x, axis, keepdims):
+def count_of(shape, axis):
+    """How many elements a reduction of an array of this shape takes together."""
+    return int(np.prod([shape[a] for a in axes_of("sum", axis, len(shape))]))
+
+
+def spread(g, x, axis, keepdims):
     """A gradient of a reduction's output, with the reduced axes back at length 1, so that it broadcasts against x."""
     return g if keepdims else g.reshape(kept_shape(x.shape, axes_of("sum", axis, x.ndim)))
 
 
+def shaped(out, x, axis, keepdims):
+    """The results of a reduction in their shape."""
+    axes = axes_of("sum", axis, x.ndim)
+    return out.reshape(kept_shape(x.shape, axes) if keepdims else [n for i, n in enumerate(x.shape) if i not in axes])
+
+
+def beside(g, blocks):
+    """The gradient of a reduction's output as the matrix that belongs to its blocks x[M,n,r]."""
+    return contiguous(g).reshape(blocks.shape[0], blocks.shape[2])
+
+
+def results(blocks, count=1):
+    """New matrices for the results of a reduction of blocks x[M,n,r]."""
+    return [np.empty((blocks.shape[0], blocks.shape[2]), blocks.dtype) for _ in range(count)]
+
+
+# ---- sums -------------------------------------------------------------------------------------------------------------
+def _sum(x, axis):
+    blocks = as_blocks(x, axes_of("sum", axis, x.ndim))
+    (out,) = results(blocks)
+    if blocks.shape[2] == 1:
+        kernels.sum_rows(blocks.reshape(blocks.shape[:2]), flat(out))
+    elif blocks.shape[0] == 1:
+        kernels.sum_columns(blocks.reshape(blocks.shape[1:]), flat(out))
+    else:
+        kernels.sum_over(blocks, out)
+    return out
+
+
 def _sum_rule(g, _y, _x, axis=None, keepdims=False):
-    return np.broadcast_to(_spread(g, _x, axis, keepdims), _x.shape)
+    return np.broadcast_to(spread(g, _x, axis, keepdims), _x.shape)
 
 
 @op(twin=lambda x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims), backward=[_sum_rule], samples=AXES,
-    errors=NO_AXIS, check=_check_axes("sum"), tolerance=accumulated(16), numpy=(np.sum,))  # fmt: skip
+    errors=NO_AXIS, check=check_axes("sum"), tolerance=accumulated(16), numpy=(np.sum,), integers=np.sum)  # fmt: skip
 def sum(x, /, axis=None, keepdims=False):
     """The sum over an axis, several, or all (None).
 
     >>> sum(np.ones((2, 3)), axis=0)
     array([2., 2., 2.])
     """
-    axes = axes_of("sum", axis, x.ndim)
-    if axes and axes == tuple(range(len(axes))) and len(axes) < x.ndim:  # leading axes: no transposed copy
-        rest = x.shape[len(axes) :]
-        out = np.empty(rest, x.dtype)
-        rows = x.reshape(-1, out.size) if x.size else np.empty((0, out.size), x.dtype)
-        kernels.sum_columns(contiguous(rows), flat(out))
-    else:
-        rows, rest = as_rows(x, axes)
-        out = np.empty(rest, x.dtype)
-        kernels.sum_rows(rows, flat(out))
-    return out.reshape(kept_shape(x.shape, axes)) if keepdims else out
+    return shaped(_sum(x, axis), x, axis, keepdims)
 
 
-@op(twin=lambda x, axis=None, keepdims=False: x.mean(axis=axis, keepdims=keepdims), composed=True, numpy=(np.mean,),
-    samples=[s for s in AXES if s.inputs != ((4, 0, 3),)], errors=NO_AXIS + EMPTY, tolerance=accumulated(16))  # fmt: skip
+def _mean_rule(g, _y, _x, axis=None, keepdims=False):
+    return _sum_rule(g / count_of(_x.shape, axis), _y, _x, axis, keepdims)
+
+
+@op(twin=lambda x, axis=None, keepdims=False: x.mean(axis=axis, keepdims=keepdims), backward=[_mean_rule],
+    samples=NOT_EMPTY, errors=NO_AXIS + EMPTY, check=check_axes("mean", empty=False), tolerance=accumulated(16),
+    numpy=(np.mean,))  # fmt: skip
 def mean(x, /, axis=None, keepdims=False):
     """The mean over an axis, several, or all (None).
 
     >>> mean(np.array([[1.0, 2.0], [3.0, 6.0]]), axis=1)
     array([1.5, 4.5])
     """
-    shape = np.shape(x)
-    count = int(np.prod([shape[a] for a in axes_of("mean", axis, len(shape))]))
-    if not count:
-        raise ShapeError(f"mean: mean over no elements is not defined, shape {shape}, axis {axis}")
-    return divide(sum(x, axis=axis, keepdims=keepdims), count)
+    total = _sum(x, axis)
+    kernels.divide(flat(total), constant(np.array([count_of(x.shape, axis)], x.dtype)), flat(total))
+    return shaped(total, x, axis, keepdims)
 
 
-def _extreme(kernel):
-    def forward(x, axis, keepdims):
-        axes = axes_of("max", axis, x.ndim)
-        rows, rest = as_rows(x, axes)
-        out = np.empty(rest, x.dtype)
-        if out.size:
-            kernel(rows, flat(out))
-        return out.reshape(kept_shape(x.shape, axes)) if keepdims else out
-
-    return forward
-
-
-_max, _min = _extreme(kernels.max_rows), _extreme(kernels.min_rows)
+# ---- extremes ---------------------------------------------------------------------------------------------------------
+def _extreme(kernel, x, axis, keepdims):
+    blocks = as_blocks(x, axes_of("max", axis, x.ndim))
+    (out,) = results(blocks)
+    if out.size:
+        kernel(blocks, out)
+    return shaped(out, x, axis, keepdims)
 
 
 def _extreme_backward(needs, g, y, x, axis=None, keepdims=False):
     """The gradient is split evenly between the elements that reach the extreme; NaN wins."""
     axes = axes_of("max", axis, x.ndim)
-    rows, _ = as_rows(x, axes)
-    out = np.empty(rows.shape, x.dtype)
-    kernels.extreme_backward(flat(contiguous(g)), flat(y), rows, out)
-    kept = [i for i in range(x.ndim) if i not in axes]
-    moved = out.reshape([x.shape[i] for i in (*kept, *axes)])
-    return (moved.transpose(np.argsort([*kept, *axes])),)
+    blocks = as_blocks(x, axes)
+    (count,), out = results(blocks), np.empty_like(blocks)
+    kernels.extreme_backward(beside(g, blocks), y.reshape(count.shape), blocks, count, out)
+    return (in_place_of(x, out, axes),)
 
 
-def _extreme_twin(reduce):
+def extreme_twin(reduce):
     def twin(x, axis=None, keepdims=False):
         numbers = plain(x)  # which elements reach the extreme shows in their plain numbers; NaN wins
         hit = np.equal(numbers, reduce(numbers, axis=axis, keepdims=True)) | np.not_equal(numbers, numbers)
@@ -113,127 +141,161 @@ def _extreme_twin(reduce):
     return twin
 
 
-_EXTREME = [s for s in AXES if s.inputs != ((4, 0, 3),)] + [sample([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]], axis=1),
-            sample([1.0, -2.0, 1.0]), special([[1.0, np.nan], [np.inf, 0.0], [-np.inf, -np.inf]], axis=1)]  # fmt: skip
+_EXTREME = [*NOT_EMPTY, sample([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]], axis=1), sample([1.0, -2.0, 1.0]),
+            special([[1.0, np.nan], [np.inf, 0.0], [-np.inf, -np.inf]], axis=1),
+            special([[1.0, np.nan], [np.inf, 0.0], [-np.inf, -np.inf]], axis=0)]  # fmt: skip
 
 
-@op(twin=_extreme_twin(np.max), fused=_extreme_backward, samples=_EXTREME, errors=NO_AXIS + EMPTY,
-    check=_check_axes("max", empty=False), numpy=(np.max, np.amax))  # fmt: skip
+@op(ties="shared evenly",
+    twin=extreme_twin(np.max), fused=_extreme_backward, samples=_EXTREME, errors=NO_AXIS + EMPTY,
+    check=check_axes("max", empty=False), numpy=(np.max, np.amax), integers=np.max)  # fmt: skip
 def max(x, /, axis=None, keepdims=False):
     """The largest element over an axis, several, or all (None); NaN wins, ties share the gradient evenly.
 
     >>> max(np.array([[1.0, 2.0], [3.0, 0.0]]), axis=1)
     array([2., 3.])
     """
-    return _max(x, axis, keepdims)
+    return _extreme(kernels.max_over, x, axis, keepdims)
 
 
-@op(twin=_extreme_twin(np.min), fused=_extreme_backward, samples=_EXTREME, errors=NO_AXIS + EMPTY,
-    check=_check_axes("min", empty=False), numpy=(np.min, np.amin))  # fmt: skip
+@op(ties="shared evenly",
+    twin=extreme_twin(np.min), fused=_extreme_backward, samples=_EXTREME, errors=NO_AXIS + EMPTY,
+    check=check_axes("min", empty=False), numpy=(np.min, np.amin), integers=np.min)  # fmt: skip
 def min(x, /, axis=None, keepdims=False):
     """The smallest element over an axis, several, or all (None); NaN wins, ties share the gradient evenly.
 
     >>> min(np.array([[1.0, 2.0], [3.0, 0.0]]), axis=1)
     array([1., 0.])
     """
-    return _min(x, axis, keepdims)
+    return _extreme(kernels.min_over, x, axis, keepdims)
 
 
-# ---- the softmax family -----------------------------------------------------------------------------------------------
-SOFT = [
-    sample((5, 3)), sample((5, 3), axis=0), sample((2, 3, 17), axis=1), sample((67,)), sample((1, 1)), sample((3, 67)),
-    sample(scaled((7, 5), 1e4)), sample(strided(4, 5)), sample((2, 3, 17), axis=-2), sample((0, 3)),
-    special([[-np.inf, 0.0, 1.0], [0.0, np.nan, 1.0]]),
-]  # fmt: skip
-SOFT_ERRORS = [
+def _position(function, kernel):
+    """np.argmax or np.argmin, by kernels while a log is open."""
+    name = function.__name__
+
+    def position(x, axis=None, keepdims=False):
+        shape = np.shape(x)
+        axes = axes_of(name, axis if axis is None else axis_of(name, axis, len(shape)), len(shape))
+        if 0 in [shape[a] for a in axes]:
+            raise ShapeError(f"{name}: {name} over no elements is not defined, shape {shape}, axis {axis}")
+        if current.log is None or is_grid(x):
+            return function(numbers(x), axis, keepdims=keepdims)
+        (x,) = known((x,), (True,))
+        x = x._array if type(x) is Tensor else np.asarray(x)
+        rows, rest = as_rows(x, axes)
+        out = np.empty(rest, np.int64)
+        kernel(rows, flat(out))
+        return unmarked(out.reshape(kept_shape(shape, axes)) if keepdims else out)
+
+    position.__name__ = position.__qualname__ = name
+    OPS[name] = BY_NUMPY[function] = position
+    return position
+
+
+argmax, argmin = _position(np.argmax, kernels.argmax_rows), _position(np.argmin, kernels.argmin_rows)
+argmax.__doc__ = """The index of the largest element along an axis, or of all: a plain array, without gradient; NaN wins.
+
+    >>> argmax(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    array([1, 0])
+    """
+argmin.__doc__ = """The index of the smallest element along an axis, or of all: a plain array, without gradient; NaN wins.
+
+    >>> argmin(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    array([0, 1])
+    """
+
+
+# ---- products ---------------------------------------------------------------------------------------------------------
+def _prod_twin(x, axis=None, keepdims=False):
+    """Halves multiplied with each other, until one number is left: nothing is divided, so zeros need no care."""
+    x = np.asarray(x) if is_grid(x) else x
+    axes = axes_of("prod", axis, x.ndim)
+    kept = [i for i in range(x.ndim) if i not in axes]
+    n = count_of(x.shape, axis)
+    rows = x.transpose((*kept, *axes)) if x.ndim else x
+    rows = rows.reshape([x.shape[i] for i in kept] + [n])
+    while n > 1:
+        half = n // 2
+        pairs = rows[..., :half] * rows[..., half : 2 * half]
+        rows = np.concatenate([pairs, rows[..., 2 * half :]], axis=-1) if n % 2 else pairs
+        n -= half
+    return shaped(rows[..., 0] if n else rows.sum(axis=-1) + 1, x, axis, keepdims)
+
+
+def _prod_backward(needs, g, y, x, axis=None, keepdims=False):
+    axes = axes_of("prod", axis, x.ndim)
+    blocks = as_blocks(x, axes)
+    (product,), out = results(blocks), np.empty_like(blocks)
+    kernels.prod_backward(beside(g, blocks), y.reshape(product.shape), blocks, product, out)
+    return (in_place_of(x, out, axes),)
+
+
+@op(twin=_prod_twin, fused=_prod_backward, check=check_axes("prod"), errors=NO_AXIS, numpy=(np.prod,), integers=np.prod,
+    samples=[*AXES, sample([[0.0, 2.0, 3.0], [0.0, 0.0, 5.0], [1.0, 4.0, 2.0]], axis=1), sample([2.0, 0.0, 3.0, 0.5]),
+             sample([[0.0, 2.0], [0.0, 3.0], [1.0, 4.0]], axis=0)],
+    tolerance=accumulated(16))  # fmt: skip
+def prod(x, /, axis=None, keepdims=False):
+    """The product over an axis, several, or all (None). Its gradient is right where elements are 0, too.
+
+    >>> prod(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    array([3., 8.])
+    """
+    blocks = as_blocks(x, axes_of("prod", axis, x.ndim))
+    (out,) = results(blocks)
+    kernels.prod_over(blocks, out)
+    return shaped(out, x, axis, keepdims)
+
+
+# ---- running sums -----------------------------------------------------------------------------------------------------
+def _check_one_axis(name):
+    def check(x, axis=None):
+        if axis is not None:
+            axis_of(name, axis, np.ndim(x))
+
+    return check
+
+
+def _running(kernel, x, axis):
+    blocks = contiguous(x).reshape(1, -1, 1) if axis is None else as_blocks(x, (axis % x.ndim,))
+    out = np.empty_like(blocks)
+    kernel(blocks, out)
+    return out.reshape(-1 if axis is None else x.shape)
+
+
+def _cumsum_backward_twin(g, axis=None):
+    return np.flip(np.cumsum(np.flip(g, axis), axis), axis if axis is not None else 0)
+
+
+ONE_AXIS = [sample((5, 3), axis=0), sample((5, 3), axis=1), sample((2, 3, 17), axis=1), sample((67,)), sample((67,), axis=-1),
+            sample((3, 129), axis=-1), sample((129, 3), axis=-2), sample((0, 3), axis=0), sample((4, 0, 3), axis=2),
+            sample(strided(4, 5), axis=0), sample((1, 1), axis=1)]  # fmt: skip
+WRONG_AXIS = [
     bad((5, 3), axis=2, error=ShapeError, match="axis 2 does not exist in an array with 2 axes"),
-    bad((), error=ShapeError, match="axis -1 does not exist in an array with 0 axes"),
-    bad((5, 0), error=ShapeError, match="over no elements is not defined"),
     bad((5, 3), axis=(0, 1), error=ShapeError, match="axis must be one whole number, got (0, 1)"),
+    bad((), axis=0, error=ShapeError, match="axis 0 does not exist in an array with 0 axes"),
 ]
 
 
-def _soft_parts(x, axis):
-    """exp(x - max), its sums and the maxima, as rows over `axis`."""
-    rows, rest = as_rows(x, axes_of("softmax", axis, x.ndim))
-    top, total, e = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype), np.empty_like(rows)
-    kernels.max_rows(rows, top)
-    kernels.shifted_exp(rows, top, e)
-    kernels.sum_rows(e, total)
-    return rows, rest, top, total, e
+@op(twin=np.cumsum, backward=[lambda g, _y, _x, axis=None: cumsum_backward(g, axis=axis).reshape(_x.shape)],
+    samples=[*ONE_AXIS, sample((5, 3)), sample(())], errors=WRONG_AXIS, check=_check_one_axis("cumsum"),
+    tolerance=accumulated(16), numpy=(np.cumsum,), integers=np.cumsum)  # fmt: skip
+def cumsum(x, /, axis=None):
+    """The running sums along an axis; of all elements in a row for None.
 
-
-def _back(rows, x, axis):
-    """Rows over `axis` back in the shape of x."""
-    axis %= x.ndim
-    if axis == x.ndim - 1:
-        return rows.reshape(x.shape)
-    moved = (*x.shape[:axis], *x.shape[axis + 1 :], x.shape[axis])
-    return contiguous(np.moveaxis(rows.reshape(moved), -1, axis))
-
-
-def _shifted_twin(x, axis):
-    top = plain(x).max(axis=axis, keepdims=True)  # a plain number: shifting by it changes neither value nor gradient
-    top = np.where(top == top - top + top, np.where(abs(top) == np.inf, 0, top), top)
-    return x - top, top
-
-
-def _logsumexp_twin(x, axis=-1, keepdims=False):
-    z, top = _shifted_twin(x, axis)
-    return np.log(np.exp(z).sum(axis=axis, keepdims=keepdims)) + (top if keepdims else top.squeeze(axis))
-
-
-def _softmax_twin(x, axis=-1):
-    e = np.exp(_shifted_twin(x, axis)[0])
-    return e / e.sum(axis=axis, keepdims=True)
-
-
-def _log_softmax_twin(x, axis=-1):
-    z, _ = _shifted_twin(x, axis)
-    return z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
-
-
-@op(twin=_logsumexp_twin, samples=[*SOFT, sample((5, 3), axis=0, keepdims=True)], errors=SOFT_ERRORS,
-    backward=[lambda g, _y, x, axis=-1, keepdims=False: _spread(g, x, axis, keepdims) * softmax(x, axis=axis)],
-    check=lambda x, axis=-1, keepdims=False: _check_axes("logsumexp", False)(x, axis_of("logsumexp", axis, np.ndim(x))),
-    tolerance=accumulated(4))  # fmt: skip
-def logsumexp(x, /, axis=-1, keepdims=False):
-    """log(sum(exp(x))) over an axis, without overflow: (..., n) -> (...).
-
-    >>> logsumexp(np.array([1000.0, 1000.0]))
-    array(1000.69314718)
+    >>> cumsum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    array([[1., 2.],
+           [4., 6.]])
     """
-    _, rest, top, total, _ = _soft_parts(x, axis)
-    out = np.empty(rest, x.dtype)
-    kernels.log_of_sum(total, top, flat(out))
-    return out.reshape(kept_shape(x.shape, axes_of("logsumexp", axis, x.ndim))) if keepdims else out
+    return _running(kernels.cumsum, x, axis)
 
 
-@op(twin=_softmax_twin, samples=SOFT, errors=SOFT_ERRORS, tolerance=accumulated(4), gradient_tolerance=bounded(8),
-    backward=[lambda g, y, _x, axis=-1: y * (g - (g * y).sum(axis=axis, keepdims=True))],
-    check=lambda x, axis=-1: _check_axes("softmax", False)(x, axis_of("softmax", axis, np.ndim(x))))  # fmt: skip
-def softmax(x, /, axis=-1):
-    """exp(x) / sum(exp(x)) over an axis: positive numbers that sum to 1.
+@op(twin=_cumsum_backward_twin, backward=[lambda h, _y, _g, axis=None: cumsum(h, axis=axis).reshape(_g.shape)],
+    samples=ONE_AXIS, errors=WRONG_AXIS, check=_check_one_axis("cumsum_backward"), tolerance=accumulated(16))  # fmt: skip
+def cumsum_backward(g, /, axis=None):
+    """The running sums from the end: the gradient of cumsum's input, from that of its output.
 
-    >>> softmax(np.array([0.0, 0.0]))
-    array([0.5, 0.5])
+    >>> cumsum_backward(np.array([1.0, 2.0, 3.0]))
+    array([6., 5., 3.])
     """
-    _, _, _, total, e = _soft_parts(x, axis)
-    kernels.divide_rows(e, total, e)
-    return _back(e, x, axis)
-
-
-@op(twin=_log_softmax_twin, samples=SOFT, errors=SOFT_ERRORS, tolerance=accumulated(8),
-    backward=[lambda g, y, _x, axis=-1: g - np.exp(y) * g.sum(axis=axis, keepdims=True)],
-    check=lambda x, axis=-1: _check_axes("log_softmax", False)(x, axis_of("log_softmax", axis, np.ndim(x))))  # fmt: skip
-def log_softmax(x, /, axis=-1):
-    """log(softmax(x)) over an axis, without underflow.
-
-    >>> log_softmax(np.array([0.0, 0.0]))
-    array([-0.69314718, -0.69314718])
-    """
-    rows, _, top, total, _ = _soft_parts(x, axis)
-    log_total, out = np.empty_like(total), np.empty_like(rows)
-    kernels.log_of_sum(total, top, log_total)
-    kernels.subtract_rows(rows, log_total, out)
-    return _back(out, x, axis)
+    return _running(kernels.cumsum_backward, g, axis)

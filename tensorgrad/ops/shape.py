@@ -1,16 +1,14 @@
-"""Ops that move numbers around: reshape, transpose, index, join."""
+"""Ops that give numbers another shape: reshape, order and number of axes, broadcasting, joining, precision."""
 
 import numpy as np
 
 from .. import kernels
-from .._logged import known, unmarked
 from .._op import op
-from .._registry import BY_NUMPY, OPS
-from .._samples import bad, sample, strided
-from .._tensor import Tensor
+from .._registry import BY_NUMPY
+from .._samples import bad, sample, scaled, special, strided
 from ..errors import DTypeError, ShapeError
 from ..kernels import constant, current
-from ._shared import as_rows, axes_of, axis_of, contiguous, flat, fresh
+from ._shared import axes_of, axis_of, contiguous, flat, fresh
 
 ANY = [sample((2, 3)), sample((67,)), sample((0, 3)), sample(strided(4, 5))]
 
@@ -28,7 +26,8 @@ def _check_reshape(x, shape):
 
 @op(twin=lambda x, shape: x.reshape(_as_shape(shape)), backward=[lambda g, _y, _x, shape: g.reshape(_x.shape)],
     samples=[sample((2, 3), shape=(3, 2)), sample((2, 3), shape=-1), sample((67,), shape=(1, 67)), sample((), shape=(1, 1)),
-             sample((0, 3), shape=(3, 0)), sample(strided(4, 5), shape=(5, 4)), sample((2, 3, 4), shape=(6, -1))],
+             sample((0, 3), shape=(3, 0)), sample(strided(4, 5), shape=(5, 4)), sample((2, 3, 4), shape=(6, -1)),
+             sample((1,), shape=()), sample((33, 17), shape=(17, 3, 11))],
     errors=[bad((2, 3), shape=(4, 2), error=ShapeError, match="reshape: (2, 3) (6 elements) cannot become (4, 2)"),
             bad((2, 3), shape=(-1, 4), error=ShapeError, match="cannot become (-1, 4)"),
             bad((2, 3), shape=(-1, -1), error=ShapeError, match="cannot become (-1, -1)")],
@@ -54,7 +53,8 @@ def _inverse(axes):
 
 @op(twin=lambda x, axes=None: x.transpose(axes), check=_check_transpose, numpy=(np.transpose,),
     backward=[lambda g, _y, _x, axes=None: g.transpose(_inverse(axes)) if axes else g.transpose()],
-    samples=[*ANY, sample((2, 3, 4)), sample((2, 3, 4), axes=(1, 2, 0)), sample((2, 3, 4), axes=(0, -1, 1)), sample(())],
+    samples=[*ANY, sample((2, 3, 4)), sample((2, 3, 4), axes=(1, 2, 0)), sample((2, 3, 4), axes=(0, -1, 1)), sample(()),
+             sample((33, 65))],
     errors=[bad((2, 3), axes=(0,), error=ShapeError, match="axes (0,) must name each of the 2 axes once"),
             bad((2, 3), axes=(0, 2), error=ShapeError, match="axis 2 does not exist"),
             bad((2, 3), axes=(1, 1), error=ShapeError, match="names one axis twice")])  # fmt: skip
@@ -67,6 +67,116 @@ def transpose(x, /, axes=None):
     return fresh(x.transpose(axes))
 
 
+# ---- reshape and transpose under other names --------------------------------------------------------------------------
+@op(composed=True, twin=lambda x: np.reshape(x, -1), numpy=(np.ravel,),
+    samples=[*ANY, sample(()), sample((1,)), sample((2, 3, 17)), sample((4, 0, 3)), sample((3, 67))],
+    errors=[bad([1j], error=DTypeError, match="dtype complex128 is not supported"),
+            bad(["a"], error=DTypeError, match="dtype <U1 is not supported"),
+            bad(["2026-01-01"], error=DTypeError, match="dtype <U10 is not supported")])  # fmt: skip
+def ravel(x, /):
+    """All numbers along one axis, in C order; a method `flatten` as well.
+
+    >>> ravel(np.ones((2, 3))).shape
+    (6,)
+    """
+    return reshape(x, -1)
+
+
+@op(composed=True, twin=np.swapaxes, numpy=(np.swapaxes,),
+    samples=[sample((2, 3), axis1=0, axis2=1), sample((2, 3), axis1=1, axis2=1), sample((67,), axis1=0, axis2=-1),
+             sample((2, 3, 4), axis1=0, axis2=-1), sample((2, 3, 4), axis1=-2, axis2=0), sample((0, 3), axis1=0, axis2=1),
+             sample(strided(4, 5), axis1=1, axis2=0), sample((2, 3, 1, 17), axis1=1, axis2=3),
+             sample((33, 65), axis1=0, axis2=1)],
+    errors=[bad((2, 3), axis1=0, axis2=2, error=ShapeError, match="swapaxes: axis 2 does not exist in an array with 2 axes"),
+            bad((2, 3), axis1=-3, axis2=0, error=ShapeError, match="swapaxes: axis -3 does not exist in an array with 2 axes"),
+            bad((2, 3), axis1=None, axis2=0, error=ShapeError, match="swapaxes: axis must be one whole number")])  # fmt: skip
+def swapaxes(x, /, axis1, axis2):
+    """Two axes in each other's place.
+
+    >>> swapaxes(np.ones((2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    order = list(range(np.ndim(x)))
+    axis1, axis2 = (axis_of("swapaxes", a, len(order)) for a in (axis1, axis2))
+    order[axis1], order[axis2] = axis2, axis1
+    return transpose(x, tuple(order))
+
+
+def _each_axis(name, axis, ndim):
+    """An axis or several, in the order in which they are given, as non-negative numbers."""
+    axis = axis if isinstance(axis, tuple | list) else (axis,)
+    axes_of(name, axis, ndim)
+    return [int(a) % ndim for a in axis]
+
+
+@op(composed=True, twin=np.moveaxis, numpy=(np.moveaxis,),
+    samples=[sample((2, 3), source=0, destination=1), sample((2, 3, 4), source=0, destination=-1),
+             sample((2, 3, 4), source=-1, destination=0), sample((2, 3, 4), source=(0, 1), destination=(-1, 0)),
+             sample((2, 3, 4), source=[2, 0], destination=[0, 1]), sample((67,), source=0, destination=0),
+             sample((0, 3), source=1, destination=0), sample(strided(4, 5), source=0, destination=1),
+             sample((2, 3, 1, 17), source=(3, 1), destination=(0, 2)), sample((2, 3), source=(), destination=())],
+    errors=[bad((2, 3), source=2, destination=0, error=ShapeError, match="moveaxis: axis 2 does not exist"),
+            bad((2, 3), source=(0, 0), destination=(0, 1), error=ShapeError, match="axis (0, 0) names one axis twice"),
+            bad((2, 3), source=(0, 1), destination=0, error=ShapeError,
+                match="moveaxis: 2 axes, (0, 1), cannot move to 1 places, 0")])  # fmt: skip
+def moveaxis(x, /, source, destination):
+    """Axes moved to other places, the others stay in order.
+
+    >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    ndim = np.ndim(x)
+    moved, places = (_each_axis("moveaxis", a, ndim) for a in (source, destination))
+    if len(moved) != len(places):
+        raise ShapeError(f"moveaxis: {len(moved)} axes, {source}, cannot move to {len(places)} places, {destination}")
+    order = [i for i in range(ndim) if i not in moved]
+    for place, axis in sorted(zip(places, moved, strict=True)):
+        order.insert(place, axis)
+    return transpose(x, tuple(order))
+
+
+@op(composed=True, twin=np.expand_dims, numpy=(np.expand_dims,),
+    samples=[sample((), axis=0), sample((3,), axis=0), sample((3,), axis=-1), sample((2, 3), axis=1),
+             sample((2, 3), axis=(0, 3)), sample((2, 3), axis=(-1, 1)), sample((67,), axis=1),
+             sample((0, 3), axis=0), sample(strided(4, 5), axis=2)],
+    errors=[bad((2, 3), axis=3, error=ShapeError, match="expand_dims: axis 3 does not exist in an array with 3 axes"),
+            bad((2, 3), axis=(0, 0), error=ShapeError, match="expand_dims: axis (0, 0) names one axis twice"),
+            bad((2, 3), axis=None, error=ShapeError, match="expand_dims: axis must be a whole number, several")])  # fmt: skip
+def expand_dims(x, /, axis):
+    """New axes of length 1 at these places of the result.
+
+    >>> expand_dims(np.ones((2, 3)), (0, -1)).shape
+    (1, 2, 3, 1)
+    """
+    shape = list(np.shape(x))
+    axis = axis if isinstance(axis, tuple | list) else (axis,)
+    for a in axes_of("expand_dims", axis, len(shape) + len(axis)):
+        shape.insert(a, 1)
+    return reshape(x, tuple(shape))
+
+
+@op(composed=True, twin=np.squeeze, numpy=(np.squeeze,),
+    samples=[sample((1, 3, 1)), sample((1, 3, 1), axis=0), sample((1, 3, 1), axis=-1), sample((1, 3, 1), axis=(0, 2)),
+             sample(()), sample((1, 1)), sample((67, 1)), sample((0, 1)), sample(strided(1, 5), axis=0), sample((2, 3)),
+             sample((2, 3), axis=())],
+    errors=[bad((1, 3), axis=1, error=ShapeError, match="squeeze: axis 1 has length 3, only axes of length 1 can go"),
+            bad((1, 3), axis=2, error=ShapeError, match="squeeze: axis 2 does not exist in an array with 2 axes"),
+            bad((1, 1), axis=(0, 0), error=ShapeError, match="squeeze: axis (0, 0) names one axis twice")])  # fmt: skip
+def squeeze(x, /, axis=None):
+    """Without axes of length 1: those that are named, or all.
+
+    >>> squeeze(np.ones((1, 3, 1))).shape
+    (3,)
+    """
+    shape = np.shape(x)
+    axes = axes_of("squeeze", axis, len(shape)) if axis is not None else [i for i, n in enumerate(shape) if n == 1]
+    for a in axes:
+        if shape[a] != 1:
+            raise ShapeError(f"squeeze: axis {a} has length {shape[a]}, only axes of length 1 can go")
+    return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
+
+
+# ---- broadcasting -----------------------------------------------------------------------------------------------------
 def _check_broadcast_to(x, shape):
     try:
         fits = np.broadcast_shapes(np.shape(x), _as_shape(shape)) == _as_shape(shape)
@@ -78,7 +188,8 @@ def _check_broadcast_to(x, shape):
 
 @op(twin=lambda x, shape: np.broadcast_to(x, _as_shape(shape)), backward=[lambda g, _y, _x, shape: g],
     samples=[sample((3,), shape=(5, 3)), sample((5, 1), shape=(5, 3)), sample((), shape=(2, 2)), sample((3,), shape=3),
-             sample((1, 3), shape=(0, 3))],
+             sample((1, 3), shape=(0, 3)), sample((2, 1, 3), shape=(4, 2, 5, 3)), sample((67, 1), shape=(67, 33)),
+             sample(strided(4, 5), shape=(2, 4, 5)), sample((2, 3), shape=(2, 3))],
     errors=[bad((3,), shape=(3, 2), error=ShapeError, match="broadcast_to: (3,) does not broadcast to (3, 2)"),
             bad((5, 3), shape=(3,), error=ShapeError, match="broadcast_to: (5, 3) does not broadcast to (3,)"),
             bad((5, 3), shape=(1, 3), error=ShapeError, match="does not broadcast to (1, 3)")],
@@ -92,118 +203,6 @@ def broadcast_to(x, /, shape):
     """
     spread = np.broadcast_to(x, _as_shape(shape))
     return np.array(spread, order="C") if current.log is None else spread  # kernels expand a single number themselves
-
-
-def _plain_index(index):
-    """Tensors inside an index as arrays."""
-    if isinstance(index, tuple):
-        return tuple(_plain_index(i) for i in index)
-    return index._array if type(index) is Tensor else index
-
-
-def _check_index(x, index):
-    try:
-        np.broadcast_to(np.False_, np.shape(x))[_plain_index(index)]
-    except (IndexError, TypeError) as error:
-        raise ShapeError(f"getitem: index {index!r} into shape {np.shape(x)}: {error}") from None
-
-
-@op(twin=lambda x, index: x[_plain_index(index)], backward=[lambda g, _y, _x, index: scatter_add(g, _x.shape, index)],
-    samples=[sample((5, 3), index=2), sample((5, 3), index=(slice(1, 4), 0)), sample((5, 3), index=(..., None, -1)),
-             sample((5, 3), index=np.array([0, 2, 2, -1])), sample((5, 3), index=([0, 1, 1], [2, 0, 0])),
-             sample((5, 3), index=np.eye(5, 3) > 0), sample((67,), index=slice(None, None, -2)), sample((5, 3), index=(2, 1)),
-             sample((5, 3), index=np.array([], int))],
-    errors=[bad((5, 3), index=5, error=ShapeError, match="index 5 into shape (5, 3)"),
-            bad((5, 3), index=(0, 0, 0), error=ShapeError, match="too many indices"),
-            bad((5, 3), index="a", error=ShapeError, match="index 'a' into shape (5, 3)")],
-    check=_check_index)  # fmt: skip
-def getitem(x, /, index):
-    """x[index], for every kind of index that NumPy takes; where an element is taken twice its gradients add up.
-
-    >>> getitem(np.arange(4.0), np.array([3, 3]))
-    array([3., 3.])
-    """
-    if current.log is None or not (_moving(index) or _repeats(index)):
-        return fresh(x[_plain_index(index)])
-    positions, shape = _positions(x.shape, index)
-    out = np.empty(shape, x.dtype)
-    kernels.take(flat(contiguous(x)), positions, flat(out))
-    return out
-
-
-def _repeats(index):
-    """Whether an index holds arrays or lists, so that it may take an element twice."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return not all(isinstance(i, int | slice | type(None) | type(...)) for i in parts)
-
-
-def _moving(index):
-    """Whether an index holds numbers of a logged step, which may be others in its next run."""
-    return any(isinstance(i, Tensor) for i in (index if isinstance(index, tuple) else (index,)))
-
-
-def _positions(shape, index):
-    """Where in the flat array the elements of x[index] are, and the shape of the result, while a log is open."""
-    if not _moving(index):
-        found = np.arange(int(np.prod(shape))).reshape(shape)[_plain_index(index)]
-        return flat(constant(np.array(found, np.int64, order="C"))), found.shape
-    parts = index if isinstance(index, tuple) else (index,)
-    arrays = [p._array if type(p) is Tensor else np.asarray(p) for p in parts]
-    together = np.broadcast_shapes(*(a.shape for a in arrays))
-    if any(
-        a.dtype.kind != "i" or (a.shape != together and m) for a, m in zip(arrays, map(_moving, parts), strict=True)
-    ):
-        current.log.fail("an index mixes numbers of the step with slices, masks or other shapes")
-        found = np.arange(int(np.prod(shape))).reshape(shape)[_plain_index(index)]
-        return flat(np.array(found, np.int64, order="C")), found.shape
-    rows = flat(constant(np.zeros(together, np.int64)))
-    for a, part, n in zip(arrays, parts, shape):  # noqa: B905  (the axes that are left are taken whole)
-        if _moving(part):
-            current.log.limits.append((a, -n, n - 1))
-        else:
-            a = constant(np.array(np.broadcast_to(a, together), np.int64, order="C"))
-        out = np.empty(rows.shape, np.int64)
-        kernels.next_axis(rows, flat(np.ascontiguousarray(a)), constant(np.array([n])), out)
-        rows = out
-    rest = shape[len(parts) :]
-    if int(np.prod(rest)) > 1:
-        out = np.empty((rows.size, int(np.prod(rest))), np.int64)
-        kernels.whole_rows(rows, out)
-        rows = flat(out)
-    return rows, together + rest
-
-
-def _scatter_twin(g, shape, index):
-    flat = np.arange(int(np.prod(shape))).reshape(shape)[_plain_index(index)]
-    total = [0] * int(np.prod(shape))
-    for i, v in zip(np.ravel(flat), np.ravel(g), strict=True):
-        total[i] = total[i] + v
-    out = np.empty(len(total), dtype=object)
-    out[:] = total
-    return out.reshape(shape)
-
-
-@op(twin=_scatter_twin, backward=[lambda h, _y, _g, shape, index: h[index]],
-    samples=[sample((3,), shape=(5, 3), index=2), sample((4, 3), shape=(5, 3), index=np.array([0, 2, 2, -1])),
-             sample((3,), shape=(5, 3), index=([0, 1, 1], [2, 0, 0])), sample((), shape=(5,), index=1)],
-    errors=[bad((3,), shape=(5, 3), index=7, error=ShapeError, match="index 7 into shape (5, 3)")],
-    check=lambda g, shape, index: _check_index(np.broadcast_to(np.False_, shape), index))  # fmt: skip
-def scatter_add(g, /, shape, index):
-    """An array of zeros of the given shape, with g added at index: the gradient of x[index].
-
-    >>> scatter_add(np.array([1.0, 2.0]), (3,), np.array([0, 0]))
-    array([3., 0., 0.])
-    """
-    if current.log is not None:
-        out = np.empty(shape, g.dtype)
-        kernels.scatter_add(flat(contiguous(g)), _positions(shape, index)[0], flat(out))
-        return out
-    out = np.zeros(shape, dtype=g.dtype)
-    if _repeats(index):
-        np.add.at(out, _plain_index(index), g)
-    else:
-        out[index] = g
-    return out
 
 
 # ---- joining ----------------------------------------------------------------------------------------------------------
@@ -225,15 +224,17 @@ def _check_join(name):
     return check
 
 
-def _concatenate_rule(i, g, _y, *arrays, axis=0):
-    start = sum(a.shape[axis] for a in arrays[:i])
-    index = [slice(None)] * arrays[0].ndim
-    index[axis] = slice(start, start + arrays[i].shape[axis])
+def _concatenate_rule(i, g, _y, *_arrays, axis=0):
+    start = sum(a.shape[axis] for a in _arrays[:i])
+    index = [slice(None)] * _arrays[0].ndim
+    index[axis] = slice(start, start + _arrays[i].shape[axis])
     return g[tuple(index)]
 
 
 @op(name="concatenate", twin=lambda *arrays, axis=0: np.concatenate(arrays, axis), backward=[_concatenate_rule],
-    samples=[sample((2, 3), (4, 3)), sample((2, 3), (2, 1), (2, 2), axis=1), sample((3,), (0,), axis=-1), sample((67,))],
+    samples=[sample((2, 3), (4, 3)), sample((2, 3), (2, 1), (2, 2), axis=1), sample((3,), (0,), axis=-1), sample((67,)),
+             sample((2, 3, 4), (2, 3, 1), axis=-1), sample((0, 3), (0, 3)), sample((67,), (1,), (33,)),
+             sample(strided(4, 5), (4, 2), axis=1), sample((2, 3, 17), (2, 5, 17), axis=-2)],
     errors=[bad((2, 3), (2, 4), error=ShapeError, match="concatenate: array 1 has shape (2, 4), array 0 has (2, 3)"),
             bad((2, 3), (3,), error=ShapeError, match="concatenate: array 1 has shape (3,), array 0 has (2, 3)"),
             bad((2, 3), axis=2, error=ShapeError, match="axis 2 does not exist")],
@@ -268,9 +269,12 @@ def concatenate(arrays, axis=0):
 
 
 @op(name="stack", twin=lambda *arrays, axis=0: np.stack(arrays, axis),
-    backward=[lambda i, g, _y, *arrays, axis=0: g[(slice(None),) * (axis % g.ndim) + (i,)]],
-    samples=[sample((2, 3), (2, 3)), sample((2, 3), (2, 3), axis=1), sample((), (), axis=-1), sample((67,), (67,), axis=-1)],
+    backward=[lambda i, g, _y, *_arrays, axis=0: g[(slice(None),) * (axis % g.ndim) + (i,)]],
+    samples=[sample((2, 3), (2, 3)), sample((2, 3), (2, 3), axis=1), sample((), (), axis=-1), sample((67,), (67,), axis=-1),
+             sample((2, 3), (2, 3), (2, 3), axis=2), sample((5,)), sample((0, 3), (0, 3)), sample(strided(4, 5), (4, 5)),
+             sample((2, 3, 17), (2, 3, 17), axis=-3)],
     errors=[bad((2, 3), (2, 4), error=ShapeError, match="stack: array 1 has shape (2, 4), array 0 has (2, 3)"),
+            bad((3,), (), error=ShapeError, match="stack: array 1 has shape (), array 0 has (3,)"),
             bad((2, 3), axis=3, error=ShapeError, match="axis 3 does not exist")],
     check=_check_join("stack"))  # fmt: skip
 def _stack(*arrays, axis=0):
@@ -293,13 +297,20 @@ BY_NUMPY[np.concatenate], BY_NUMPY[np.stack] = concatenate, stack
 
 
 def _check_astype(x, dtype):
+    try:
+        np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"astype: {dtype!r} is no dtype; use float32 or float64") from None
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise DTypeError(f"astype: only float32 and float64 have gradients, got {np.dtype(dtype)}")
 
 
 @op(twin=lambda x, dtype: x * 1, backward=[lambda g, _y, _x, dtype: g.astype(_x.dtype)],
-    samples=[sample((5, 3), dtype="float64"), sample((), dtype="float64"), sample((0, 3), dtype="float64")],
-    errors=[bad((5, 3), dtype="int64", error=DTypeError, match="astype: only float32 and float64 have gradients, got int64")],
+    samples=[sample(shape, dtype="float64") for shape in ((5, 3), (), (0, 3), (1,), (67,), (2, 3, 17), strided(4, 5))]
+    + [sample(scaled((33,), 1e4), dtype="float64"), special([np.inf, -np.inf, np.nan], dtype="float64")],
+    errors=[bad((5, 3), dtype="int64", error=DTypeError, match="astype: only float32 and float64 have gradients, got int64"),
+            bad((5, 3), dtype="complex128", error=DTypeError, match="have gradients, got complex128"),
+            bad((5, 3), dtype="float33", error=DTypeError, match="astype: 'float33' is no dtype; use float32 or float64")],
     check=_check_astype)  # fmt: skip
 def astype(x, /, dtype):
     """The numbers in another precision, float32 or float64.
@@ -314,23 +325,6 @@ def astype(x, /, dtype):
     return out
 
 
-def argmax(x, axis=None):
-    """The index of the largest element along an axis, a plain array: it has no gradient."""
-    from .elementwise import numbers
-
-    if current.log is None:
-        return np.argmax(numbers(x), axis)
-    (x,) = known((x,), (True,))
-    x = x._array if type(x) is Tensor else np.asarray(x)
-    axes = tuple(range(x.ndim)) if axis is None else (axis_of("argmax", axis, x.ndim),)
-    rows, rest = as_rows(x, axes)
-    out = np.empty(rest, np.int64)
-    kernels.argmax_rows(rows, flat(out))
-    return unmarked(out)
-
-
-OPS["argmax"] = argmax
-BY_NUMPY[np.argmax] = argmax
 BY_NUMPY[np.shape] = lambda x: x.shape
 BY_NUMPY[np.ndim] = lambda x: x.ndim
 BY_NUMPY[np.size] = lambda x: x.size

@@ -34,7 +34,8 @@ def test_every_kernel_declares_the_parameters_of_its_body(name):
     kernel = Kernel.registry[name]
     assert [b.name for b in kernel.buffers] == list(inspect.signature(kernel.body.py_func).parameters)
     assert repr(kernel) == f"<kernel {name}: {kernel.declaration}>"
-    assert getattr(kernels, name) is kernel
+    if not kernel.body.py_func.__module__.startswith("tensorgrad.ops."):  # those are made from an op's formula
+        assert getattr(kernels, name) is kernel
 
 
 @pytest.mark.parametrize(

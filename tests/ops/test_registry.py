@@ -1,12 +1,17 @@
 """Every op keeps what its record promises: value and gradient against the twin in 50 digits, dtypes, inputs, errors."""
 
+import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tensorgrad import kernels, ops
 from tensorgrad._op import Op
 from tensorgrad._registry import OPS
 
 NAMES = sorted(name for name, op in OPS.items() if isinstance(op, Op))
+SAMPLES, BAD = 9, 3  # of every record, but of these
+FEWER_SAMPLES: dict = {}  # name -> why there are not so many cases that differ
+FEWER_BAD: dict = {}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -19,5 +24,66 @@ def test_op(name, dtype):
 @pytest.mark.parametrize("name", NAMES)
 def test_record_is_complete(name):
     op = OPS[name]
-    assert op.samples, f"{name} has no samples"
+    assert len(op.samples) >= SAMPLES or name in FEWER_SAMPLES, f"{name} has {len(op.samples)} samples"
+    assert len(op.errors) >= BAD or name in FEWER_BAD, f"{name} has {len(op.errors)} bad inputs"
     assert (op.__doc__ and ">>>" in op.__doc__) or op.forward.__name__.startswith("_"), f"{name} has no doctest"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_inputs_differ_and_say_whose_error_it_is(name):
+    op, texts = OPS[name], set()
+    for bad in op.errors:
+        with pytest.raises(bad.error) as raised:
+            op(*bad.arrays(np.random.default_rng(0)), **bad.options)
+        assert name in str(raised.value), str(raised.value)
+        texts.add(str(raised.value))
+    assert len(texts) == len(op.errors), "two bad inputs have the same error"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_elementwise_tolerance_over_4_ulps_has_a_reason(name):
+    t = OPS[name].tolerance
+    assert t.per != "element" or t.ulps <= 4 or t.why, f"{name} is allowed {t.ulps} ulps"
+
+
+def test_exceptions_are_needed():
+    assert all(len(OPS[name].samples) < SAMPLES for name in FEWER_SAMPLES)
+    assert all(len(OPS[name].errors) < BAD for name in FEWER_BAD)
+
+
+# Sizes on both sides of those at which products change their way: the tile and BLAS with its threads, and one vector more.
+WIDE, DEEP = kernels.LARGEST_W // 256, kernels.LARGEST_PRODUCT // 65_536
+TURNS = [
+    (3, 256, WIDE),
+    (3, 256, WIDE + 1),
+    (DEEP, 256, 256),
+    (DEEP + 1, 256, 256),
+    (DEEP + 40, 255, 257),
+    (1, 300, 300),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize("shape", TURNS)
+def test_products_where_they_change_their_way(shape, activation, dtype):
+    (m, k, n), rng = shape, np.random.default_rng(0)
+    exact = [rng.normal(size=s).astype(dtype).astype(np.longdouble) for s in ((m, k), (k, n), (n,), (m, n))]
+    x, w, b, g = exact
+    leaves = [tg.tensor(a.astype(dtype), requires_grad=True) for a in (x, w, b)]
+    y = ops.dense(*leaves, activation=activation)
+    y.backward(g.astype(dtype))
+    hot = g * (y.numpy() > 0) if activation else g
+    value = x @ w + b
+    expected = [np.maximum(value, 0) if activation else value, hot @ w.T, x.T @ hot, hot.sum(0)]
+    if activation is None:
+        a, c = (tg.tensor(v.astype(dtype), requires_grad=True) for v in (x, w))
+        product = a @ c
+        product.backward(g.astype(dtype))
+        assert near(product.numpy(), x @ w) and near(a.grad, g @ w.T) and near(c.grad, x.T @ g)
+    for got, truth in zip([y.numpy(), *(t.grad for t in leaves)], expected, strict=True):
+        assert near(got, truth)
+
+
+def near(got, truth):
+    return np.abs(got - truth).max() <= 64 * np.finfo(got.dtype).eps * np.abs(truth).max()

@@ -21,16 +21,11 @@ from tensorgrad._tensor import Tensor
 CASES = [(name, i) for name, op in sorted(OPS.items()) if isinstance(op, Op) for i in range(len(op.samples))]
 # (op, sample): why the step of this test runs eagerly.
 TURNED = "is not in C order"  # it returns the view itself
-NUMBER = "copy reads an array of shape \\(1,\\)"  # x[i] that leaves no axis is a number, not a view
-LEADING = "matmul reads an array"  # both inputs have leading axes that broadcast: NumPy copies one
-MASK = "dtype bool and shape .* has to be put in C order"  # a condition that broadcasts
-EAGER = {
-    ("broadcast_to", 0): TURNED, ("broadcast_to", 1): TURNED, ("broadcast_to", 2): TURNED, ("getitem", 7): NUMBER,
-    ("scatter_add", 3): NUMBER, ("stack", 2): NUMBER, ("matmul", 6): LEADING, ("power", 1): MASK, ("where", 1): MASK,
-    ("where", 2): MASK,
-}  # fmt: skip
-# Eager gradients of these are made of NumPy's own exp, log, cos, sums or products, recorded ones of kernels.
-ROUNDED = {"cos", "log_softmax", "matmul", "power", "sin", "softmax"}
+EAGER = {("broadcast_to", i): TURNED for i in (0, 1, 2, 5, 6, 7)}
+for _name in ("cholesky", "cofactors", "det", "einsum", "inv", "slogdet", "solve"):
+    EAGER |= {(_name, i): "is computed by (LAPACK|NumPy)" for i in range(len(OPS[_name].samples))}
+# Eager gradients of these are made of NumPy's own exp, log, sums or products, recorded ones of kernels.
+ROUNDED = {"dot", "tensordot", "log_softmax", "matmul", "power", "softmax", "repeat", "tile"}
 
 
 def inputs(op, sample, dtype, seed):
@@ -186,6 +181,41 @@ def test_indices_may_come_with_the_batch(labels):
     check(step, True, *([a[0], t] for a, t in zip(PAIRS, labels, strict=True)))
     _, log = record(step, [PAIRS[0][0], labels[0]])
     assert {(low, high) for _, low, high in traced(log, []).limits} == {(-3, 2)}
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda x, t: x[t, t],
+        lambda x, t: x[:, t],
+        lambda x, t: x[..., t, 1:],
+        lambda x, t: x[[3, 0, 0, 1], :, t],
+        lambda x, t: x[t, ..., None, -1],
+        lambda x, t: x[None, 1:, t],
+        lambda x, t: x[t, ::-2, 1],
+        lambda x, t: x[[True, True, True, True], :, t],
+        lambda x, t: x[t, [[0], [2]]],
+        lambda x, t: np.take(x, t, axis=1),
+        lambda x, t: ops.take(x, t),
+        lambda x, t: np.take_along_axis(x[:, :, 0], ops.argmax(x, axis=1), axis=1),
+    ],
+    ids=range(12),
+)
+def test_indices_of_the_batch_beside_any_others(pick):
+    def step(x, t):
+        p = tg.Parameter(np.zeros(x.shape))
+        p.grad = None
+        y = pick(x + p, t)
+        (y * y).sum().backward()
+        return [y, p.grad]
+
+    x = [np.random.default_rng(s).normal(size=(4, 3, 3)) for s in (0, 1)]
+    check(step, True, *([a, t] for a, t in zip(x, LABELS, strict=True)))
+
+
+def test_a_mask_of_the_batch_runs_eagerly():
+    with pytest.raises(NotCompilable, match="that are not integers choose elements: how many may change"):
+        program_of(lambda x: [x[x > 0] * 2], [PAIRS[0][0]])
 
 
 # ---- a checker that never fails checks nothing -----------------------------------------------------------------------

@@ -1,0 +1,213 @@
+"""Variances and norms over any axes."""
+
+import numpy as np
+
+from .. import kernels
+from .._coerce import is_grid
+from .._op import op
+from .._samples import accumulated, bad, sample, scaled, special
+from .._tensor import plain
+from ..errors import OptionError, ShapeError
+from ..kernels import constant
+from ._shared import as_blocks, axes_of, contiguous, flat, in_place_of
+from .reduce import AXES, EMPTY, NO_AXIS, NOT_EMPTY, beside, check_axes, count_of, extreme_twin, results, shaped
+
+
+def _check_var(name):
+    def check(x, axis=None, ddof=0, keepdims=False):
+        check_axes(name, empty=False)(x, axis)
+        if isinstance(ddof, bool) or not isinstance(ddof, int | float | np.integer | np.floating):
+            raise OptionError(f"{name}: ddof must be a number, got {ddof!r}")
+        n = count_of(np.shape(x), axis)
+        if not n - ddof > 0:
+            raise OptionError(
+                f"{name}: ddof={ddof} of {n} elements leaves nothing to divide by; it must be less than {n}"
+            )
+
+    return check
+
+
+def _total(x, axis, keepdims):
+    """The sum, in twins; NumPy makes bare Values of grids without axes, which know no axis."""
+    return (np.asarray(x) if is_grid(x) else x).sum(axis=axis, keepdims=keepdims)
+
+
+def _var_twin(x, axis=None, ddof=0, keepdims=False):
+    d = x - x.mean(axis=axis, keepdims=True)
+    return _total(d * d, axis, keepdims) / (count_of(np.shape(x), axis) - ddof)
+
+
+def _std_twin(x, axis=None, ddof=0, keepdims=False):
+    return _root(_var_twin(x, axis, ddof, keepdims))
+
+
+def _root(x, power=0.5):
+    """x**power with gradient 0 at 0."""
+    still = np.equal(plain(x), 0)
+    return np.where(still, 0, np.where(still, 1, x) ** power)
+
+
+def _divisor(x, axis, ddof):
+    return constant(np.array([count_of(x.shape, axis) - ddof], np.float64))
+
+
+def _var(x, axis, ddof):
+    """The variance, and the means in two parts."""
+    blocks = as_blocks(x, axes_of("var", axis, x.ndim))
+    middle, rest, out = results(blocks, 3)
+    kernels.var_over(blocks, _divisor(x, axis, ddof), middle, rest, out)
+    return out, middle, rest
+
+
+def _var_backward(needs, g, saved, x, axis=None, ddof=0, keepdims=False):
+    axes = axes_of("var", axis, x.ndim)
+    blocks = as_blocks(x, axes)
+    out = np.empty_like(blocks)
+    kernels.var_backward(beside(g, blocks), *saved[1:], blocks, _divisor(x, axis, ddof), out)
+    return (in_place_of(x, out, axes),)
+
+
+def _std_backward(needs, g, saved, x, axis=None, ddof=0, keepdims=False):
+    slope = np.empty(saved[0].shape, x.dtype)
+    kernels.std_backward(flat(contiguous(g)), flat(saved[0]), flat(slope))
+    return _var_backward(needs, slope, saved, x, axis, ddof, keepdims)
+
+
+VARIANCES = [*NOT_EMPTY, *(sample((5, 3), axis=a, ddof=1) for a in (0, 1)), sample((67,), ddof=1.5)]
+NO_DDOF = [
+    bad((5,), ddof="1", error=OptionError, match="ddof must be a number, got '1'"),
+    bad((5, 3), axis=1, ddof=3, error=OptionError, match="ddof=3 of 3 elements leaves nothing to divide by"),
+]
+
+
+@op(twin=_var_twin, fused=_var_backward, samples=VARIANCES, errors=NO_AXIS + EMPTY + NO_DDOF, check=_check_var("var"),
+    tolerance=accumulated(16), numpy=(np.var,))  # fmt: skip
+def var(x, /, axis=None, ddof=0, keepdims=False):
+    """The variance over an axis, several, or all (None): the mean square of the differences to the mean.
+
+    It divides by the number of elements less ddof: ddof=1 estimates the variance of what the elements are a sample of.
+
+    >>> var(np.array([1.0, 2.0, 3.0])), var(np.array([1.0, 2.0, 3.0]), ddof=1)
+    (array(0.66666667), array(1.))
+    """
+    out, *means = _var(x, axis, ddof)
+    return shaped(out, x, axis, keepdims), *means
+
+
+@op(ties="0 where all are equal",
+    twin=_std_twin, fused=_std_backward, samples=[s for s in VARIANCES if s.inputs != ((),)], numpy=(np.std,),
+    errors=NO_AXIS + EMPTY + NO_DDOF, check=_check_var("std"), tolerance=accumulated(16))  # fmt: skip
+def std(x, /, axis=None, ddof=0, keepdims=False):
+    """The standard deviation over an axis, several, or all (None): the root of `var`; the gradient at 0 is 0.
+
+    >>> std(np.array([1.0, 3.0]))
+    array(1.)
+    """
+    out, *means = _var(x, axis, ddof)
+    kernels.sqrt(flat(out), flat(out))
+    return shaped(out, x, axis, keepdims), *means
+
+
+# ---- norms ------------------------------------------------------------------------------------------------------------
+def _check_norm(name):
+    def check(x, ord=2, axis=None, keepdims=False):
+        axes_of(name, axis, np.ndim(x))
+        if isinstance(ord, bool) or not isinstance(ord, int | float | np.integer | np.floating) or np.isnan(ord):
+            raise OptionError(f"{name}: ord must be a number, np.inf or -np.inf, got {ord!r}")
+        if (ord < 0 or np.isinf(ord)) and not count_of(np.shape(x), axis):
+            raise ShapeError(f"{name}: ord={ord} of no elements is not defined, shape {np.shape(x)}, axis {axis}")
+
+    return check
+
+
+def _norm_twin(x, ord=2, axis=None, keepdims=False):
+    size = abs(x)
+    if np.isinf(ord):
+        return extreme_twin(np.max if ord > 0 else np.min)(size, axis, keepdims)
+    if ord == 0:
+        return _total(size * 0 + np.not_equal(plain(x), 0), axis, keepdims)
+    if ord == 1:
+        return _total(size, axis, keepdims)
+    still = np.equal(plain(size), 0)
+    parts = x * x if ord == 2 else np.where(still, 0 if ord > 0 else np.inf, np.where(still, 1, size) ** ord)
+    total = _total(parts, axis, keepdims)
+    if ord < 0:
+        infinite = np.isinf(plain(total).astype(float))
+        return np.where(infinite, 0, np.where(infinite, 1, total) ** (1 / ord))
+    return _root(total, 1 / ord)
+
+
+def _norm_backward(needs, g, y, x, ord=2, axis=None, keepdims=False):
+    axes = axes_of("vector_norm", axis, x.ndim)
+    blocks = as_blocks(x, axes)
+    (factor,), out = results(blocks), np.empty_like(blocks)
+    kernels.norm_backward(beside(g, blocks), y.reshape(factor.shape), blocks, _order(ord), factor, out)
+    return (in_place_of(x, out, axes),)
+
+
+def _order(ord):
+    return constant(np.array([ord], np.float64))
+
+
+_ZEROS = [[0.0, 0.0, 0.0], [3.0, 0.0, -4.0]]
+
+
+@op(ties="0 at the zero vector; of infinite orders shared evenly",
+    twin=_norm_twin, fused=_norm_backward, check=_check_norm("vector_norm"), tolerance=accumulated(16),
+    samples=[*AXES, *(sample((4, 67), ord=p, axis=1) for p in (1, 3, 2.5, 1.5, np.inf, -np.inf, -1)),
+             *(sample((2, 3, 17), ord=p, axis=(0, 2), keepdims=True) for p in (1, 3, np.inf)),
+             *(sample(_ZEROS, ord=p, axis=a) for p in (1, 2, 3, np.inf) for a in (0, 1)),
+             *(sample((67, 4), ord=p, axis=0) for p in (1, 3, 2.5, np.inf, -np.inf, -1)), sample(scaled((5, 3), 1e4), axis=0),
+             sample(scaled((5, 3), 1e4), ord=3, axis=1), sample((5, 3), axis=0, ord=0.5),
+             special([[0.0, 1.0], [0.0, 0.0]], ord=0, axis=1),
+             special([[0.0, 1.0], [3.0, 2.0]], ord=-1, axis=1),
+             special([[np.nan, 1.0], [np.inf, 1.0], [-np.inf, np.nan]], axis=1),
+             special([[np.nan, 1.0], [np.inf, 1.0], [-np.inf, np.nan]], axis=1, ord=np.inf),
+             special([[np.nan, 1.0, 0.0], [np.inf, -np.inf, 0.0]], axis=0),
+             special([[0.0, 1.0], [0.0, 2.0]], axis=0, ord=-1)],
+    errors=[*NO_AXIS, bad((5,), ord="fro", error=OptionError, match="ord must be a number, np.inf or -np.inf, got 'fro'"),
+            bad((0, 3), axis=0, ord=np.inf, error=ShapeError, match="ord=inf of no elements is not defined")],
+    numpy=(np.linalg.vector_norm,))  # fmt: skip
+def vector_norm(x, /, ord=2, axis=None, keepdims=False):
+    """(sum of |x|**ord) ** (1 / ord) over an axis, several, or all (None); ord may be infinite, 0 counts what is not 0.
+
+    Numbers whose squares would overflow are scaled before. The gradient at the zero vector is 0; of infinite orders it is
+    split evenly between the elements that reach the norm.
+
+    >>> vector_norm(np.array([3.0, -4.0])), vector_norm(np.array([3.0, -4.0]), ord=np.inf)
+    (array(5.), array(4.))
+    """
+    blocks = as_blocks(x, axes_of("vector_norm", axis, x.ndim))
+    scale, out = results(blocks, 2)
+    kernels.norm_over(blocks, _order(ord), scale, out)
+    return shaped(out, x, axis, keepdims)
+
+
+@op(twin=lambda x, ord=None, axis=None, keepdims=False: _norm_twin(x, 2 if ord in (None, "fro") else ord, axis, keepdims),
+    composed=True, tolerance=accumulated(16), numpy=(np.linalg.norm,),
+    samples=[*AXES, sample((4, 67), ord=1, axis=1), sample((4, 67), ord=np.inf, axis=0), sample((67,), ord=3),
+             sample((5, 3), ord="fro"), sample(scaled((5, 3), 1e4)), sample(_ZEROS, axis=1)],
+    errors=[*NO_AXIS, bad((5, 3), ord=1, error=OptionError, match="norm: ord=1 over two axes is a matrix norm"),
+            bad((2, 5, 3), ord=2, error=OptionError, match="norm: ord=2 needs one axis, got an array with 3 axes"),
+            bad((5,), ord="nuc", error=OptionError, match="ord must be a number, np.inf or -np.inf, got 'nuc'")])  # fmt: skip
+def norm(x, /, ord=None, axis=None, keepdims=False):
+    """np.linalg.norm of vectors: the root of the sum of squares over an axis, several, or all (None), or of order `ord`.
+
+    An order needs one axis, as over two axes it means a matrix norm in NumPy; "fro" is allowed there. `vector_norm` takes
+    any order over any axes.
+
+    >>> norm(np.array([[3.0, -4.0], [6.0, 8.0]]), axis=1)
+    array([ 5., 10.])
+    """
+    axes = axes_of("norm", axis, np.ndim(x))
+    if ord is not None:
+        if len(axes) == 2 and ord != "fro":
+            raise OptionError(
+                f"norm: ord={ord} over two axes is a matrix norm, which has no gradient here; "
+                f"of all elements take vector_norm(x, ord={ord!r})"
+            )
+        if len(axes) > 2:
+            raise OptionError(f"norm: ord={ord} needs one axis, got an array with {len(axes)} axes; use vector_norm")
+        if len(axes) == 2:
+            ord = None
+    return vector_norm(x, ord=2 if ord is None else ord, axis=axis, keepdims=keepdims)
