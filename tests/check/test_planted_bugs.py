@@ -11,6 +11,7 @@ from tensorgrad._op import Op
 from tensorgrad._registry import OPS
 from tensorgrad._tensor import Tensor
 
+pytestmark = pytest.mark.sampled(3)
 NAMES = sorted(name for name, op in OPS.items() if isinstance(op, Op))
 DIFFERENTIABLE = [n for n in NAMES if any(OPS[n].differentiable)]
 GRADIENTS = [(n, i) for n in DIFFERENTIABLE for i, k in enumerate(OPS[n].differentiable) if k and not OPS[n].composed]

@@ -11,6 +11,7 @@ from tensorgrad import ops
 from tensorgrad.check import gradcheck
 from tensorgrad.errors import GraphError, LinAlgError, OptionError, ShapeError
 
+pytestmark = pytest.mark.sampled(3)
 EXPRESSIONS = [
     ("i", [(3,)]), ("i->", [(3,)]), ("ij", [(2, 3)]), ("ji", [(2, 3)]), ("aB", [(2, 3)]), ("ij->ji", [(2, 3)]),
     ("ij->i", [(2, 3)]), ("ij->", [(2, 3)]), ("ii", [(3, 3)]), ("ii->i", [(3, 3)]), ("iij->j", [(3, 3, 2)]),

@@ -17,6 +17,7 @@ from tensorgrad._registry import BY_NUMPY, OPS
 from tensorgrad._tensor import FLOATS
 from tensorgrad.errors import DTypeError, TensorgradError
 
+pytestmark = pytest.mark.sampled(3)
 BY_NAME = {getattr(np, name): op for name, op in OPS.items() if callable(getattr(np, name, None))}
 NAMESAKES = {f: BY_NUMPY.get(f, BY_NAME.get(f)) for f in {**BY_NUMPY, **BY_NAME}}
 RECORDS = {f: op for f, op in NAMESAKES.items() if isinstance(op, Op)}

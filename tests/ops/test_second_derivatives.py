@@ -10,6 +10,7 @@ from tensorgrad._op import Op
 from tensorgrad._registry import OPS
 from tensorgrad.check.truth import many_digits
 
+pytestmark = pytest.mark.sampled(3)
 NAMES = sorted(name for name, op in OPS.items() if isinstance(op, Op) and any(op.differentiable))
 MOST = 250  # numbers in a sample: each is a Value of a Value
 digits = many_digits(50)
