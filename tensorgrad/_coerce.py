@@ -76,6 +76,18 @@ def as_inputs(name, inputs, casts):
     return found
 
 
+def are_arrays(inputs, dtype, casts):
+    """Whether all inputs are arrays, and those to compute with of one float dtype: nothing has to be done for them."""
+    for x, cast in zip(inputs, casts):  # noqa: B905
+        if type(x) is not np.ndarray:
+            return False
+        if cast and x.dtype is not dtype:
+            if dtype is not None:
+                return False
+            dtype = x.dtype
+    return dtype in FLOATS
+
+
 def as_arrays(name, inputs, dtype, casts):
     """Plain arrays, lists and numbers take the dtype of the tensors; without any tensor, NumPy's rules hold.
 

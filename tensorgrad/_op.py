@@ -26,7 +26,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from . import _tape
-from ._coerce import CHANGING, as_array, as_arrays, as_inputs, beside_grids, check_numbers, frozen, is_grid, shares
+from ._coerce import CHANGING, are_arrays, as_array, as_arrays, as_inputs, beside_grids, check_numbers, frozen, is_grid, shares
 from ._logged import known
 from ._parameter import Parameter
 from ._registry import BY_NUMPY, OPS
@@ -98,16 +98,15 @@ class Op:
         for name in options:
             if name not in self.options:
                 raise TypeError(f"{self.name} has no option {name!r}{self._nearest(name)}")
-        if self.composed:
-            if current.log is None:
-                args = as_inputs(self.name, args, self.for_each(self.casts, args))
-            return self.forward(*args, **options)
-        if current.log is not None:
-            args = known(args, self.for_each(self.casts, args))
-        casts, differentiable = self.casts, self.differentiable
+        log, casts, differentiable = current.log, self.casts, self.differentiable
         if self.variadic:
             casts, differentiable = casts * len(args), differentiable * len(args)
-        trace = mode.trace
+        if self.composed:
+            if log is None:
+                args = as_inputs(self.name, args, casts)
+            return self.forward(*args, **options)
+        if log is not None:
+            args = known(args, casts)
         inputs, arrays, needs, dtype, plain = [], [], [], None, 0
         for x, cast, k in zip(args, casts, differentiable):  # noqa: B905
             if type(x) is Parameter:
@@ -127,8 +126,8 @@ class Op:
                 plain += 1
                 arrays.append(x)
                 needs.append(False)
-        if plain or dtype is None or dtype.kind != "f":
-            if self.integers is not None and current.log is None and as_array(self.name, arrays[0]).dtype.kind in "iub":
+        if (plain or dtype not in FLOATS) and not are_arrays(arrays, dtype, casts):
+            if self.integers is not None and log is None and as_array(self.name, arrays[0]).dtype.kind in "iub":
                 return self._on_integers(self.integers, as_array(self.name, arrays[0]), plain, options)
             arrays = as_arrays(self.name, arrays, dtype, casts)
         if self.check is not None:
@@ -137,6 +136,7 @@ class Op:
         y = saved[0] if type(saved) is tuple else saved
         if type(y) is not np.ndarray:  # NumPy gives a bare number where no axes are left
             y = saved = np.asarray(y)
+        trace = mode.trace
         if trace is not None:
             trace.forward(self, arrays, options, y)
         if plain == len(inputs):
@@ -147,9 +147,9 @@ class Op:
             reads = self.reads(needs)
             for i, (x, a) in enumerate(zip(inputs, arrays)):  # noqa: B905
                 if type(x) is not Tensor:
-                    inputs[i] = a.copy() if i in reads and current.log is None and shares(a, x) else a
+                    inputs[i] = a.copy() if i in reads and log is None and shares(a, x) else a
         for name, option in options.items():
-            if type(option) in CHANGING and current.log is None:
+            if type(option) in CHANGING and log is None:
                 options[name] = frozen(option)
         node = Node(self, inputs, options, saved, needs)
         if trace is not None:
@@ -219,7 +219,7 @@ class Op:
         return [i for need, read in zip(needs, self._read) if need for i in read]  # noqa: B905
 
     def pull(self, node, g, recorded):
-        """(input, gradient) for each input of the node that requires a gradient; Tensors if `recorded`, else arrays."""
+        """The gradient of each input of the node that requires one: Tensors if `recorded`, else arrays."""
         needs, inputs = node.needs, node.inputs
         if recorded:
             grads = self._gradients_recorded(node, g, needs)
@@ -231,10 +231,9 @@ class Op:
                 grads = self._follow_rules_by_kernels(needs, g, node.saved, arrays, node.options)
             else:
                 grads = self._follow_rules(needs, g, node.saved, arrays, node.options)
-        pulled = [(x, gx) for x, gx, need in zip(inputs, grads, needs) if need]  # noqa: B905
         if mode.trace is not None and not recorded:
-            mode.trace.pulled(node, g, pulled)
-        return pulled
+            mode.trace.pulled(node, g, [(x, gx) for x, gx, need in zip(inputs, grads, needs, strict=True) if need])
+        return grads
 
     def _follow_rules(self, needs, g, y, inputs, options):
         """One gradient for each input (None where it is not needed), on arrays or on Tensors."""

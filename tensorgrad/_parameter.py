@@ -84,7 +84,7 @@ class Parameter(Operators):
     def put(self, numbers):
         """Put back what `take` gave: a graph that still needs the old numbers will raise in its backward."""
         if self._flat is not None:
-            self.value._changed = _tape.tick()
+            _tape.changed([self.value])
         else:
             for value, x in zip(self.value.flat, numbers.tolist(), strict=True):
                 value.data = x

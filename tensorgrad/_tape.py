@@ -30,6 +30,20 @@ class _Mode(threading.local):
 mode = _Mode()
 
 
+class _Changes:
+    last = 0  # when a leaf was last changed in place, on the clock
+
+
+changes = _Changes()
+
+
+def changed(tensors):
+    """Note that the numbers of these leaves were changed in place: graphs that used the old ones will refuse to go back."""
+    changes.last = now = tick()
+    for tensor in tensors:
+        tensor._changed = now
+
+
 class no_grad:
     """Record nothing inside the `with` block (or the decorated function): results require no gradient.
 
@@ -81,6 +95,8 @@ class Node:
                 f"backward: the graph of {self.op.name!r} was freed by an earlier backward; "
                 "pass retain_graph=True to that one to go through it again"
             )
+        if self.number > changes.last:
+            return
         for i in self.op.reads(self.needs):
             x = self.inputs[i]
             if type(x) is not np.ndarray and x._changed > self.number:
@@ -114,8 +130,7 @@ def backward(root, g, retain_graph):
     found = {root: g}  # leaf -> gradient: handed out when the walk is done, so that one that fails changes nothing
     if root._node is not None:
         found = {}
-        with np.errstate(all="ignore"):  # infinities and NaN are results, as in the forward
-            _walk({root._node: g}, found, free=not retain_graph)
+        _walk({root._node: g}, found, free=not retain_graph)
     _hand_out(found)
 
 
@@ -148,8 +163,7 @@ def gradients(roots, gs, wanted, recorded=True):
             found = results if root._node in results else pending  # the function returned its argument
             before = found.get(root._node)
             found[root._node] = g if before is None else accumulate(before, g)
-    with np.errstate(all="ignore"):
-        _walk(pending, None, free=False, recorded=recorded, stop=results)
+    _walk(pending, None, free=False, recorded=recorded, stop=results)
     return [results[x._node] for x in wanted]
 
 
@@ -174,6 +188,7 @@ def made_from(roots, places):
     return others, seen & stops
 
 
+@np.errstate(all="ignore")  # infinities and NaN are results, as in the forward
 def _walk(pending, found, free, recorded=False, stop=()):
     """Take the pending nodes in reverse order of making; hand gradients on to inputs, those of leaves to `found`."""
     oldest = min(node.number for node in stop) if stop else -1
@@ -182,7 +197,9 @@ def _walk(pending, found, free, recorded=False, stop=()):
         node = heappop(heap)[1]
         g = pending.pop(node)
         node.check()
-        for x, gx in node.op.pull(node, g, recorded):
+        for x, gx, need in zip(node.inputs, node.op.pull(node, g, recorded), node.needs):  # noqa: B905
+            if not need:
+                continue
             if gx.shape != x._array.shape:
                 gx = unbroadcast(gx, x._array.shape)
             parent = x._node

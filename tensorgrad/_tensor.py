@@ -93,7 +93,7 @@ class Tensor(Operators):
             self._array[index] = new
         except (ValueError, IndexError) as error:
             raise ShapeError(f"assigning {new.shape} to a tensor of shape {self.shape}: {error}") from None
-        self._changed = _tape.tick()
+        _tape.changed([self])
 
     def _set_by_kernel(self, index, new, given):
         """Log the assignment of a whole tensor; anything else cannot be run again."""

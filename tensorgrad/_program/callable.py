@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import kernels
 from .._parameter import Parameter, changes
-from .._tape import no_grad, tick
+from .._tape import changed, no_grad
 from .._tensor import Tensor
 from ..errors import DTypeError, GraphError, OptionError
 from ..kernels import Segment, current, walk
@@ -70,9 +70,7 @@ class _Call:
         if walk(self.address, 1) != 1:
             raise AssertionError("a row of the program went out of its bounds; please report this")
         if self.touched:
-            now = tick()
-            for tensor in self.touched:
-                tensor._changed = now
+            changed(self.touched)
         return True
 
 

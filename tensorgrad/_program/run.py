@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from .. import kernels
-from .._tape import tick
+from .._tape import changed
 from ..kernels import Segment, row_of, walk
 from .arena import ALIGNED, first_fit, most_at_once
 from .deal import CELL, DEALT, EVERYWHERE, FIRST, PARTIAL, SLICED, Deal, Job, has, share_of, slice_of
@@ -218,9 +218,7 @@ class Program:
 
     def changed(self):
         """Tell the tape that leaves have other numbers now."""
-        now = tick()
-        for tensor in self.trace.touched:
-            tensor._changed = now
+        changed(self.trace.touched)
 
 
 _cells: dict[int, np.ndarray] = {}

@@ -77,6 +77,11 @@ def flat(x):
     return x.reshape(-1)
 
 
+def numbers(x):
+    """The numbers of x in C order, with one axis: a view where that can be."""
+    return x.reshape(-1) if x.flags.c_contiguous else contiguous(x).reshape(-1)
+
+
 def one_number(x):
     """A view of the first number, with one axis."""
     return x[(slice(0, 1),) * x.ndim].reshape(-1)
@@ -95,7 +100,7 @@ def is_fixed(x):
 def unary(kernel, x):
     """Run a kernel `x[n] -> out[n]` on an array of any shape."""
     out = np.empty(x.shape, x.dtype)
-    share(kernel, flat(contiguous(x)), flat(out))
+    share(kernel, numbers(x), out.reshape(-1))
     return out
 
 
@@ -121,12 +126,14 @@ def check_broadcast(name):
     """A check that all inputs broadcast to one shape."""
 
     def check(*arrays, **_):
+        shapes = [a.shape for a in arrays]
+        if shapes.count(shapes[0]) == len(shapes):
+            return
         try:
-            np.broadcast_shapes(*(np.shape(a) for a in arrays))
+            np.broadcast_shapes(*shapes)
         except ValueError:
-            shapes = " and ".join(str(np.shape(a)) for a in arrays)
             raise ShapeError(
-                f"{name}: shapes {shapes} do not broadcast; axes must be equal, or 1, counted from the last"
+                f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast; axes must be equal, or 1, counted from the last"
             ) from None
 
     return check
@@ -135,7 +142,7 @@ def check_broadcast(name):
 def elementwise(kernel, *inputs):
     """Run a kernel `x[n] ... -> out[n]` on arrays of one shape."""
     out = np.empty(inputs[0].shape, inputs[0].dtype)
-    share(kernel, *(flat(contiguous(a)) for a in inputs), flat(out))
+    share(kernel, *[numbers(a) for a in inputs], out.reshape(-1))
     return out
 
 
@@ -143,8 +150,8 @@ def check_same_shape(name):
     """A check that all inputs have one shape."""
 
     def check(*arrays, **_):
-        shapes = [np.shape(a) for a in arrays]
-        if any(shape != shapes[0] for shape in shapes):
+        shapes = [a.shape for a in arrays]
+        if shapes.count(shapes[0]) != len(shapes):
             raise ShapeError(f"{name}: the inputs must have one shape, got {' and '.join(map(str, shapes))}")
 
     return check

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from .. import kernels
-from .._tape import tick
+from .._tape import changed
 from ..kernels import Segment, address, call_row, walk
 
 
@@ -45,9 +45,7 @@ class Update:
                 return False
         else:
             walk(self.address + 24, 1)
-        now = tick()
-        for tensor in self.tensors:
-            tensor._changed = now
+        changed(self.tensors)
         return True
 
 

@@ -181,7 +181,8 @@ def test_a_lost_gradient_is_found(monkeypatch):
     pull = OPS["dense"].pull
 
     def forgetful(node, g, recorded):
-        return [(x, gx) for x, gx in pull(node, g, recorded) if x is not node.inputs[2]]
+        node.needs[2] = False
+        return pull(node, g, recorded)
 
     monkeypatch.setattr(OPS["dense"], "pull", forgetful, raising=False)
     comparison = tg.compare(classifier(), X, LABELS, loss=nn.CrossEntropyLoss())
