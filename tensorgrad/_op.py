@@ -26,7 +26,18 @@ from difflib import get_close_matches
 import numpy as np
 
 from . import _tape
-from ._coerce import CHANGING, are_arrays, as_array, as_arrays, as_inputs, beside_grids, check_numbers, frozen, is_grid, shares
+from ._coerce import (
+    CHANGING,
+    are_arrays,
+    as_array,
+    as_arrays,
+    as_inputs,
+    beside_grids,
+    check_numbers,
+    frozen,
+    is_grid,
+    shares,
+)
 from ._logged import known
 from ._parameter import Parameter
 from ._registry import BY_NUMPY, OPS
@@ -34,7 +45,7 @@ from ._samples import Bad, Sample, Tolerance, elementwise
 from ._tape import Node, mode
 from ._tensor import FLOATS, Tensor
 from .errors import DTypeError, EngineError
-from .kernels import current
+from .kernels import LARGE, current, threads_allowed
 
 
 @dataclass(eq=False)
@@ -227,7 +238,9 @@ class Op:
             arrays = [x._array if type(x) is Tensor else x for x in inputs]
             if self.fused is not None:
                 grads = self.fused(needs, g, node.saved, *arrays, **node.options)
-            elif current.log is not None:
+            elif current.log is not None or (
+                g.size >= 2 * LARGE and threads_allowed() > 1
+            ):  # NumPy would use one thread
                 grads = self._follow_rules_by_kernels(needs, g, node.saved, arrays, node.options)
             else:
                 grads = self._follow_rules(needs, g, node.saved, arrays, node.options)

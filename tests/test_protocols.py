@@ -20,7 +20,7 @@ UFUNCS = [f for f, op in BY_NUMPY.items() if isinstance(f, np.ufunc) and isinsta
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda f: f.__name__)
 def test_ufuncs_give_tensors(ufunc, t):
-    x = t / 5  # where every function is defined
+    x = t if ufunc is np.arccosh else t / 5  # where the function is defined
     y = ufunc(*[x] * ufunc.nin)
     assert isinstance(y, tg.Tensor)
     np.testing.assert_allclose(y.numpy(), ufunc(*[x.numpy()] * ufunc.nin), rtol=1e-6)

@@ -6,7 +6,7 @@ Every kernel is declared once, with the extents of its buffers: `kernels.dense` 
 from ._compile import Kernel, kernel
 from ._log import Log, constant, current, is_readable, kept, logging, readable, root
 from ._rows import Segment, address, call_row, place, row_of, walk
-from ._share import cores, setting, share
+from ._share import LARGE, cores, setting, share, threads_allowed
 from .elementwise import (
     absolute,
     absolute_backward,
@@ -29,6 +29,8 @@ from .elementwise import (
     negative,
     not_equal,
     power,
+    power_backward_base,
+    power_backward_exponent,
     relu,
     relu_backward,
     sigmoid,
@@ -118,7 +120,7 @@ from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
-    "FIRST", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "address", "alone", "call_row", "constant",
+    "FIRST", "LARGE", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "address", "alone", "call_row", "constant",
     "current", "first_outside", "is_readable", "cores", "kept", "kernel", "logging", "outside", "place", "readable", "root",
-    "row_of", "setting", "share", "walk", "workspace", *Kernel.registry,
+    "row_of", "setting", "share", "threads_allowed", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

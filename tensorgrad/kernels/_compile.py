@@ -30,6 +30,7 @@ from numba import types
 
 from ._cache import CHECK, Cache, NoCache, cache_folder
 from ._log import current
+from ._wide import Wide
 
 MOST_WORDS = 128  # of a row: see _rows.py
 # NaN and infinity must survive, so not "nnan" and not "ninf"; sums may be reordered and products fused.
@@ -41,7 +42,7 @@ def jit(function=None, *, fastmath=FASTMATH, inline=False):
     if function is None:
         return functools.partial(jit, fastmath=fastmath, inline=inline)
     options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "boundscheck": CHECK, "forceinline": inline}
-    dispatcher = numba.njit(**options)(function)
+    dispatcher = numba.njit(pipeline_class=Wide, **options)(function)
     in_file = Path(function.__code__.co_filename).exists()  # what is typed in may come again and mean something else
     cache = Cache(function, functools.partial(_link, function)) if in_file and cache_folder() else NoCache()
     dispatcher._cache = cache  # type: ignore[attr-defined]
@@ -103,20 +104,30 @@ class Kernel:
 
     registry: ClassVar[dict[str, "Kernel"]] = {}
 
-    def __init__(self, body, declaration, products=0):
-        self.name, self.declaration, self.__doc__ = body.__name__, declaration, body.__doc__
+    def __init__(self, function, declaration, products=0):
+        self._function, self.__doc__ = function, function.__doc__
+        self._declare(function.__name__, list(signature(function).parameters), declaration, products)
+
+    def _declare(self, name, parameters, declaration, products=0):
+        self.name, self.declaration = name, declaration
         self.products = products  # how many matrix products m * k * n it makes
         read, _, written = declaration.partition("->")
         self.buffers = [Buffer.parse(text, self.name, False) for text in read.split()]
         self.buffers += [Buffer.parse(text, self.name, True) for text in written.split()]
-        names, parameters = [b.name for b in self.buffers], list(signature(body).parameters)
+        names = [b.name for b in self.buffers]
         if names != parameters:
             raise ValueError(f"{self.name}: declaration {declaration!r} names {names}, the body takes {parameters}")
         if 2 + sum(5 + 2 * len(b.extents) for b in self.buffers) > MOST_WORDS:
             raise ValueError(f"{self.name}: so many buffers make more than {MOST_WORDS} words in a row; use fewer axes")
-        self.body = jit(body)
         self._addresses: dict[np.dtype, int] = {}
         Kernel.registry[self.name] = self
+
+    def __getattr__(self, name):
+        """The compiled `body`, made when it is first asked for: that import makes none keeps it quick."""
+        if name != "body":
+            raise AttributeError(f"a kernel has no {name!r}")
+        self.body = jit(self._function)
+        return self.body
 
     def __call__(self, *arrays):
         if CHECK:

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload, register_jitable
 
-from ._math import _INLINE, _exp32, _exp64, _times_power_of_two
+from ._math import _INLINE, _exp32, _exp64, _times_power_of_two, _with_sign_of
 
 _inline = register_jitable(**_INLINE)
 LN2 = {  # in two parts: the first has so few bits that its products with exponents are exact
@@ -48,16 +48,6 @@ def _polynomial(dtype, *c):
         return p
 
     return polynomial
-
-
-@intrinsic  # type: ignore[arg-type]
-def _with_sign_of(typingctx, size, x):
-    def emit(context, builder, signature, values):
-        real = values[0].type
-        kind = ir.FunctionType(real, [real, real])
-        return builder.call(builder.module.declare_intrinsic("llvm.copysign", [real], kind), values)
-
-    return size(size, x), emit
 
 
 def _bits_above(builder, x):
@@ -163,6 +153,25 @@ _log64, _log2_64, _log1p64 = _logs_for(
 log = _both("The natural logarithm, within 1 ulp.", _log32, _log64)
 log2 = _both("The logarithm to base 2, exact for powers of 2.", _log2_32, _log2_64)
 log1p = _both("log(1 + x), also where 1 + x is rounded.", _log1p32, _log1p64)
+
+
+def _log1p_upto1_for(dtype, *c):
+    """By a polynomial of q = x - 1/2, whose terms get smaller."""
+    odd, even = (_polynomial(dtype, *c[k::-2][::-1]) for k in (-2, -1))  # short loops, which are unrolled
+    half, ratio = dtype(0.5), _inline(lambda q: q * odd(q * q) + even(q * q))
+    return _inline(lambda x: x * ratio(x - half))
+
+
+log1p_upto1 = _both(
+    "log(1 + x) for x from 0 to 1.",
+    _log1p_upto1_for(np.float32, -0.00317605702, 0.00525027068, -0.00678801695, 0.0115776852, -0.0205631824, 0.0366352342,
+                     -0.0676881897, 0.132609016, -0.288527101, 0.81093022),
+    _log1p_upto1_for(np.float64, 2.4437973948580947e-05, -3.8362374451601246e-05, 2.8278083585626545e-05,
+                     -4.4828443252232565e-05, 8.933303406819272e-05, -0.0001421000228999903, 0.00022119170895766566,
+                     -0.00035482048783102383, 0.0005730446084677868, -0.0009288574279277324, 0.0015153851053375097,
+                     -0.0024918411947988627, 0.004136178969492579, -0.006945394974985513, 0.011833792115498273,
+                     -0.020548811919120714, 0.036611854523044426, -0.06768864331096429, 0.13260975375420375,
+                     -0.2885270990993239, 0.8109302162163288))  # fmt: skip
 
 
 # ---- what follows from exp(x) - 1 -------------------------------------------------------------------------------------

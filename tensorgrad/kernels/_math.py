@@ -30,34 +30,75 @@ def _times_power_of_two(typingctx, x, n):
     return x(x, types.int64 if wide else types.int32), emit
 
 
-def _exp_for(dtype, integer, low, high, ln2_high, ln2_low, degree):
-    """exp by x = n ln 2 + r, |r| <= ln 2 / 2, and the Taylor polynomial of exp(r); 2**n is applied in two halves."""
-    low, high, inverse, half = dtype(low), dtype(high), dtype(1 / math.log(2)), dtype(0.5)
-    ln2_high, ln2_low, zero, one, infinity = dtype(ln2_high), dtype(ln2_low), dtype(0), dtype(1), dtype(np.inf)
-    c = tuple(dtype(1 / math.factorial(k)) for k in range(degree, 1, -1))
+@intrinsic  # type: ignore[arg-type]
+def _with_sign_of(typingctx, size, x):
+    def emit(context, builder, signature, values):
+        real = values[0].type
+        kind = ir.FunctionType(real, [real, real])
+        return builder.call(builder.module.declare_intrinsic("llvm.copysign", [real], kind), values)
+
+    return size(size, x), emit
+
+
+@intrinsic  # type: ignore[arg-type]
+def _raised(typingctx, p, t, more):
+    """p * 2**(n + m) by adding to the bits of its exponent, given t = n + SHIFTER and m as `more`, where it fits there.
+
+    p is normal, and so must be what comes out.
+    """
+    wide = p == types.float64
+
+    def emit(context, builder, signature, values):
+        integer = ir.IntType(64 if wide else 32)
+        p, t = (builder.bitcast(value, integer) for value in values[:2])
+        n = builder.shl(t, ir.Constant(integer, 52 if wide else 23))
+        return builder.bitcast(builder.add(builder.add(p, n), values[2]), ir.DoubleType() if wide else ir.FloatType())
+
+    return p(p, t, types.int64 if wide else types.int32), emit
+
+
+SHIFTER = {np.float32: 1.5 * 2**23, np.float64: 1.5 * 2**52}  # n + this has n in its last bits: nothing is converted
+LIFT = 100  # results near or below the smallest normal number are made larger by 2**LIFT first
+
+
+def lift_for(dtype):
+    """What `_raised` adds to the bits of a number for a factor of 2**LIFT, and for none."""
+    return (np.int32(LIFT << 23), np.int32(0)) if dtype is np.float32 else (np.int64(LIFT << 52), np.int64(0))
+
+
+def _exp_for(dtype, least, steep, most, ln2_high, ln2_low, *c):
+    """exp by x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of exp(r) = 1 + r + r**2 (c[0] r**n + ... + c[n])."""
+    least, steep, most, inverse = dtype(least), dtype(steep), dtype(most), dtype(1 / math.log(2))
+    ln2_high, ln2_low, one, infinity = dtype(ln2_high), dtype(ln2_low), dtype(1), dtype(np.inf)
+    shifter, lower, (lift, none) = dtype(SHIFTER[dtype]), dtype(2.0**-LIFT), lift_for(dtype)
+    c = (*(dtype(a) for a in c), one, one)
 
     def exp(x):
-        clipped = low if x < low else (high if x > high else x)  # keeps n in range; NaN goes through
-        n = np.floor(clipped * inverse + half)
+        clipped = least if x < least else x
+        t = clipped * inverse + shifter
+        n = t - shifter
         r = (clipped - n * ln2_high) - n * ln2_low
         p = c[0]
         for k in range(1, len(c)):
             p = p * r + c[k]
-        p = (p * r * r + r) + one
-        first = integer(n) >> integer(1)
-        rest = integer(integer(n) - first)
-        y = _times_power_of_two(_times_power_of_two(p, integer(first)), rest)  # type: ignore
-        y = infinity if x > high else y
-        y = zero if x < low else y
-        return x if x != x else y
+        y = _raised(p, t, lift if clipped < steep else none)  # type: ignore
+        y = y * lower if clipped < steep else y
+        return y if x <= most else x + infinity  # NaN too
 
     return register_jitable(**_INLINE)(exp)
 
 
-# Below `low` the result rounds to 0 (subnormals are reached, in two halves), above `high` it overflows.
-_exp32 = _exp_for(np.float32, np.int32, -103.9720840454, 88.72283905206835, 0.693359375, -2.12194440e-4, 7)
-_exp64 = _exp_for(np.float64, np.int64, -745.1332191019411, 709.782712893384,
-                  6.93147180369123816490e-01, 1.90821492927058770002e-10, 13)  # fmt: skip
+# c of exp(r) = 1 + r + r**2 (c[0] r**n + ... + c[n]), fitted at Chebyshev nodes, and ln 2 in two parts: the first has so few
+# bits that its products with n are exact.
+_EXP32 = 0.00139262135, 0.00836320297, 0.0416665544, 0.166665768, 0.5
+_EXP64 = (2.5100424157005067e-08, 2.7620138719733994e-07, 2.7557268378684192e-06, 2.480152119021773e-05,
+          0.00019841269863105968, 0.0013888888917281794, 0.008333333333330051, 0.04166666666662399, 0.16666666666666669,
+          0.5)  # fmt: skip
+_LN2_32, _LN2_64 = (0.693359375, -2.12194440e-4), (6.93147180369123816490e-01, 1.90821492927058770002e-10)
+
+# Up to `least` the result rounds to 0, below `steep` it may be subnormal, above `most` it overflows.
+_exp32 = _exp_for(np.float32, -104, -87, 88.72283, *_LN2_32, *_EXP32)
+_exp64 = _exp_for(np.float64, -745.2, -708, 709.782712893384, *_LN2_64, *_EXP64)
 
 
 def exp(x):
@@ -72,43 +113,36 @@ def _exp(x):
 
 
 def tanh(x):
-    """tanh(x) of a float32 or float64 number: by (1 - q) / (1 + q) with q = exp(-2|x|), or a polynomial near 0."""
+    """tanh(x) of a float32 or float64 number, within 3 ulps."""
     return np.tanh(x)
 
 
-def _tanh_for(dtype, exp, near, ratio):
-    near, zero, one, two = dtype(near), dtype(0), dtype(1), dtype(2)
+def _tanh_for(dtype, most, ln2_high, ln2_low, *c):
+    """tanh by e / (e + 2) with e = exp(2|x|) - 1 = 2**n (exp(r) - 1) + 2**n - 1, known to all its digits."""
+    most, inverse, ln2_high, ln2_low = dtype(most), dtype(1 / math.log(2)), dtype(ln2_high), dtype(ln2_low)
+    one, two, shifter, (_, none) = dtype(1), dtype(2), dtype(SHIFTER[dtype]), lift_for(dtype)
+    c = tuple(dtype(a) for a in c)
 
     def tanh(x):
-        # Both halves are always computed and blended by weights: a branch around either would end vectorising.
         size = abs(x)
-        inner = x if size < near else zero
-        weight = zero if size < near else (-one if x < zero else one)
-        z = inner * inner
-        q = exp(-two * size)
-        return (inner + inner * z * ratio(z)) + weight * ((one - q) / (one + q))
+        double = most if size > most else size
+        double += double
+        t = double * inverse + shifter
+        n = t - shifter
+        r = (double - n * ln2_high) - n * ln2_low
+        p = c[0]
+        for k in range(1, len(c)):
+            p = p * r + c[k]
+        power = _raised(one, t, none)  # type: ignore
+        e = (r * r * p + r) * power + (power - one)
+        return _with_sign_of(e / (e + two), x)  # type: ignore
 
     return register_jitable(**_INLINE)(tanh)
 
 
-# tanh(x) = x + x**3 R(x**2) near 0: coefficients of Moshier's Cephes library (tanhf.c, tanh.c).
-@register_jitable(**_INLINE)
-def _ratio32(z):
-    p = np.float32(-5.70498872745e-3) * z + np.float32(2.06390887954e-2)
-    p = p * z + np.float32(-5.37397155531e-2)
-    p = p * z + np.float32(1.33314422036e-1)
-    return p * z + np.float32(-3.33332819422e-1)
-
-
-@register_jitable(**_INLINE)
-def _ratio64(z):
-    top = (-9.64399179425052238628e-1 * z - 9.92877231001918586564e1) * z - 1.61468768441708447952e3
-    bottom = ((z + 1.12811678491631932401e2) * z + 2.23548839060100448583e3) * z + 4.84406305325125486048e3
-    return top / bottom
-
-
-_tanh32 = _tanh_for(np.float32, _exp32, 0.625, _ratio32)
-_tanh64 = _tanh_for(np.float64, _exp64, 0.625, _ratio64)
+# Beyond `most` the result is 1.
+_tanh32 = _tanh_for(np.float32, 10, *_LN2_32, *_EXP32)
+_tanh64 = _tanh_for(np.float64, 20, *_LN2_64, *_EXP64)
 
 
 @overload(tanh, jit_options=_INLINE)  # type: ignore[arg-type]

@@ -1,31 +1,104 @@
-"""Large elementwise calls in slices, one for each thread: the same bits on any number of threads."""
+"""Large calls of kernels in chunks, dealt out to threads: the same bits on any number of threads."""
 
+import atexit
+import functools
+import operator
 import os
 import threading
+from typing import Any
 
+from . import _pool
+from ._compile import CHECK
 from ._log import current
+from ._rows import address, addressof, nothing
 
-LARGE = 1 << 20  # numbers: below it a thread costs more than it saves
-_EVEN = 4096  # slices begin at its multiples, so that each number stays in the vector, or the rest, that it was in
+LARGE = 1 << 16  # numbers: below it handing light work over costs more than it saves
+_EVEN = 4096  # chunks begin at its multiples, so that each number stays in the vector, or the rest, that it was in
 setting: dict[str, int | None] = {"threads": None}  # of tg.set_threads
+_here: dict[str, Any] = {"pool": None, "lock": threading.Lock()}  # of this process
 
 
+@functools.cache
 def cores():
-    """The number of processors that this process may use."""
+    """The number of processors that this process may use, when it is first asked."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_allowed():
+    """How many threads an eager call may use."""
+    return setting["threads"] or cores()
+
+
 def share(kernel, *buffers):
-    """Run a kernel that treats each number of its flat buffers on its own; other buffers go whole to every thread."""
-    n = buffers[-1].size
-    if n < LARGE or current.log is not None or (count := min(setting["threads"] or cores(), n // (LARGE // 2))) < 2:
+    """Run a kernel on C-contiguous arrays, with several threads if it is worth it and its declaration allows it.
+
+    The call is dealt out along the extent in capitals that is the first of each buffer that has it; other buffers go whole
+    to every thread. Kernels that a thread would leave partial sums of run on one thread.
+    """
+    if (
+        (buffers[-1].size < LARGE and buffers[0].size < LARGE)
+        or current.log is not None
+        or not _shared(kernel, buffers)
+    ):
         kernel(*buffers)
-        return
-    step = -(-n // (count * _EVEN)) * _EVEN
-    slices = [[b[i : i + step] if b.size == n else b for b in buffers] for i in range(0, n, step)]
-    others = [threading.Thread(target=kernel, args=s) for s in slices[1:]]
-    for thread in others:
-        thread.start()
-    kernel(*slices[0])
-    for thread in others:
-        thread.join()
+
+
+def _shared(kernel, buffers):
+    """Run a kernel with several threads; whether that was done."""
+    threads = threads_allowed()
+    if threads < 2:
+        return False
+    plan = _plan(kernel, threads, _EVEN, *map(_about, buffers))
+    if plan is None:
+        return False
+    pool = _here["pool"]
+    if (pool is None or pool.threads != threads) and (pool := _hire(threads)) is None:
+        return False
+    if CHECK:
+        kernel.check(buffers)
+    try:
+        addresses = [*map(addressof, map(nothing, buffers))]
+    except (TypeError, ValueError):  # one may not be written
+        if not all(b.flags.c_contiguous for b in buffers):
+            return False
+        addresses = [address(b) for b in buffers]
+    return pool.run(plan, addresses)
+
+
+_about = operator.attrgetter("shape", "dtype")
+
+
+@functools.lru_cache(512)
+def _plan(kernel, threads, even, *about):
+    return _pool.plan_of(kernel, threads, even, *zip(*about, strict=True))
+
+
+def _hire(threads):
+    """A pool of so many threads, in place of the one that there was; None if there can be none now."""
+    if not _here["lock"].acquire(blocking=False):
+        return None
+    try:
+        before, pool = _here["pool"], _pool.open_pool(threads)
+        if pool is not None:
+            _here["pool"] = pool
+            if before is not None:
+                before.quit()
+        return pool
+    finally:
+        _here["lock"].release()
+
+
+def _forget():
+    """Threads do not come along into a forked process."""
+    _here.update(pool=None, lock=threading.Lock())
+
+
+@atexit.register
+def _dismiss():
+    pool, _here["pool"] = _here["pool"], None
+    if pool is not None:
+        pool.quit(seconds=1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

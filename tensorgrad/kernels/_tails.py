@@ -9,32 +9,49 @@ import math
 import numpy as np
 from numba.extending import register_jitable
 
-from ._functions import _both, _polynomial
-from ._math import _INLINE, _times_power_of_two
+from ._functions import _both, _polynomial, _upper
+from ._math import _EXP32, _EXP64, _INLINE, _LN2_32, _LN2_64, LIFT, SHIFTER, _raised, lift_for
 
 _inline = register_jitable(**_INLINE)
 _exact = register_jitable(fastmath=False, forceinline=True)  # products here are split, which fusing would undo
 
-# (1 - erf(a / sqrt(2))) / 2 = exp(-a * a / 2) M(a), and M(a) (1 + 1.25 a) = 1 / 2 + w P(w - 1) with w = 2 a / (a + b):
-# P fitted at Chebyshev nodes up to a = 16 with b = 4, and up to a = 40 with b = 5.
-_TAIL32 = (-7.9578000262e-05, 4.2477275327e-05, 0.00087059138631, -0.0014327964852, -0.0049572065631, 0.029511783046,
-           -0.077472021081, 0.13114818218, -0.14474373349, 0.066463851388)  # fmt: skip
-_TAIL64 = (1.1838089339967087e-09, 4.4543527966594366e-09, -4.579169744338926e-09, -3.824957260975037e-08,
-           1.3006895095693216e-08, 2.4705468129085154e-07, -1.093406548002937e-07, -1.590019424984994e-06,
-           1.6716540883433642e-06, 9.972744894037962e-06, -2.4003985378719366e-05, -4.324646392707866e-05,
-           0.0002862709575685067, -0.00031010054814859124, -0.0018398775497242119, 0.010587089459510762,
-           -0.03179795135250721, 0.0683226305299132, -0.11328777230871154, 0.14601168210625473, -0.13624092454530373,
-           0.05766496106879565)  # fmt: skip
+# (1 - erf(a / sqrt(2))) / 2 = exp(-a * a / 2) M(a). Up to a = 16, M(a) (a + 2.5) is a polynomial of 5.78125 / (a + 2.5) -
+# 1.3125; up to a = 40, M(a) (1 + 1.25 a) = 1 / 2 + w P(w - 1) with w = 2 a / (a + 5). Both were fitted at Chebyshev nodes.
+_TAIL32 = _polynomial(np.float32, 4.34337786e-05, -3.80224037e-05, -0.000333694767, 0.000733292469, 0.00162132012,
+                      -0.00821317129, -0.011440953, 0.0946200457, 0.405361972, 0.767645797)  # fmt: skip
+_TAIL64 = (
+    1.1838089339967087e-09, 4.4543527966594366e-09, -4.579169744338926e-09, -3.824957260975037e-08, 1.3006895095693216e-08,
+    2.4705468129085154e-07, -1.093406548002937e-07, -1.590019424984994e-06, 1.6716540883433642e-06, 9.972744894037962e-06,
+    -2.4003985378719366e-05, -4.324646392707866e-05, 0.0002862709575685067, -0.00031010054814859124,
+    -0.0018398775497242119, 0.010587089459510762, -0.03179795135250721, 0.0683226305299132, -0.11328777230871154,
+    0.14601168210625473, -0.13624092454530373, 0.05766496106879565)  # fmt: skip
 # The tanh form of gelu is x times the sigmoid of A x + B x**3: A = 2 sqrt(2 / pi) and B = 0.044715 A, each in two parts.
 A, A_LOW = 1.5957691216057306, 1.223515168339221e-16
 B, B_LOW = 0.07135481387376785, 2.3988323959931355e-09
 
 
+@_inline
+def _normal_tail32(a):
+    u = np.float32(1) / (a + np.float32(2.5))
+    return u * _TAIL32(np.float32(5.78125) * u - np.float32(1.3125))
+
+
+_ODD64, _EVEN64 = (_polynomial(np.float64, *_TAIL64[k::2]) for k in (0, 1))  # short loops, which are unrolled
+
+
+@_inline
+def _normal_tail64(a):
+    w = np.float64(2) * a / (a + np.float64(5))
+    q = w - np.float64(1)
+    return (np.float64(0.5) + w * (q * _ODD64(q * q) + _EVEN64(q * q))) / (np.float64(1) + np.float64(1.25) * a)
+
+
 @_exact
 def _half_square32(a):
-    s = np.float64(0.5) * (np.float64(a) * np.float64(a))
-    high = np.float32(s)
-    return high, np.float32(s - np.float64(high))
+    p, high = a * a, _upper(a)  # type: ignore
+    low = a - high
+    rest = ((high * high - p) + np.float32(2) * high * low) + low * low
+    return np.float32(0.5) * p, np.float32(0.5) * rest
 
 
 @_exact
@@ -69,26 +86,24 @@ def _cubic64(a):
     return s, ((high * w_high - s) + (high * w_low + low * w_high)) + low * w_low
 
 
-def _activations_for(dtype, integer, ln2_parts, degree, most, half_square, normal_most, b, tail, cubic, cubic_most):
-    zero, half, one, two, four = (dtype(k) for k in (0, 0.5, 1, 2, 4))
-    inverse, most = dtype(1 / math.log(2)), dtype(most)
+def _activations_for(dtype, ln2_parts, series, steep, most, half_square, normal_most, normal_tail, cubic, cubic_most):
+    zero, one, two, four = (dtype(k) for k in (0, 1, 2, 4))
+    inverse, steep, most = dtype(1 / math.log(2)), dtype(steep), dtype(most)
+    shifter, lower, (lift, none) = dtype(SHIFTER[dtype]), dtype(2.0**-LIFT), lift_for(dtype)
     ln2_high, ln2_low = (dtype(part) for part in ln2_parts)
-    taylor = _polynomial(dtype, *(1 / math.factorial(k) for k in range(degree, 1, -1)))
-    normal_most, b, slope = dtype(normal_most), dtype(b), dtype(1.25)
-    odd, even = _polynomial(dtype, *tail[::2]), _polynomial(dtype, *tail[1::2])  # short loops, which are unrolled
-    density, cubic_most = dtype(1 / math.sqrt(2 * math.pi)), dtype(cubic_most)
+    series = _polynomial(dtype, *series, 1)
+    normal_most, density, cubic_most = dtype(normal_most), dtype(1 / math.sqrt(2 * math.pi)), dtype(cubic_most)
     linear, third = dtype(A), dtype(3 * (B + B_LOW))
 
     @_inline
     def times_exp(factor, s, rest):
         """factor * exp(-s - rest) for 0 <= s; 0 from s = `most` on."""
         x = -(most if s > most else s)
-        n = np.floor(x * inverse + half)
+        t = x * inverse + shifter
+        n = t - shifter
         r = ((x - n * ln2_high) - n * ln2_low) - rest
-        p = factor * ((taylor(r) * r * r + r) + one)
-        n = integer(n)
-        first = n >> integer(1)
-        return _times_power_of_two(_times_power_of_two(p, integer(first)), integer(n - first))  # type: ignore
+        y = factor * (series(r) * r + one) * _raised(one, t, lift if x < steep else none)  # type: ignore
+        return y * lower if x < steep else y
 
     @_inline
     def size_of(x, most):
@@ -147,12 +162,6 @@ def _activations_for(dtype, integer, ln2_parts, degree, most, half_square, norma
         return (left if x < zero else right) / (bottom * bottom)
 
     @_inline
-    def normal_tail(a):
-        w = two * a / (a + b)
-        q = w - one
-        return (half + w * (q * odd(q * q) + even(q * q))) / (one + slope * a)
-
-    @_inline
     def gelu(x):
         a = size_of(x, normal_most)
         s, rest = half_square(a)
@@ -170,10 +179,8 @@ def _activations_for(dtype, integer, ln2_parts, degree, most, half_square, norma
     return silu, silu_slope, mish, mish_slope, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope
 
 
-_single = _activations_for(np.float32, np.int32, (0.693359375, -2.12194440e-4), 7, 120, _half_square32, 16, 4, _TAIL32,
-                           _cubic32, 12)  # fmt: skip
-_double = _activations_for(np.float64, np.int64, (6.93147180369123816490e-01, 1.90821492927058770002e-10), 13, 760,
-                           _half_square64, 40, 5, _TAIL64, _cubic64, 24)  # fmt: skip
+_single = _activations_for(np.float32, _LN2_32, _EXP32, -87, 120, _half_square32, 16, _normal_tail32, _cubic32, 12)
+_double = _activations_for(np.float64, _LN2_64, _EXP64, -708, 760, _half_square64, 40, _normal_tail64, _cubic64, 24)
 silu, silu_slope, mish, mish_slope, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope = (
     _both(doc, single, double)
     for doc, single, double in zip(

@@ -13,6 +13,7 @@ from ._functions import log as log_of
 from ._math import exp as exp_of
 from ._math import sigmoid as sigmoid_of
 from ._math import tanh as tanh_of
+from ._powers import power as power_of
 
 
 @kernel("x[N] -> out[N]")
@@ -142,7 +143,7 @@ def copy(x, out):
 def _binary(rule):
     """The loop of a binary kernel; `rule` is inlined."""
     exact = FASTMATH - {"arcp"}  # x / y with one y for all stays a division, which x * (1 / y) is not
-    rule = jit(rule, fastmath=exact)
+    rule = jit(rule, fastmath=exact, inline=True)
 
     def loop(x, y, out):
         n = out.size
@@ -167,7 +168,7 @@ _add = _binary(lambda a, b: a + b)
 _subtract = _binary(lambda a, b: a - b)
 _multiply = _binary(lambda a, b: a * b)
 _divide = _binary(lambda a, b: a / b)
-_power = _binary(lambda a, b: a**b)
+_power = _binary(lambda a, b: power_of(a, b))
 _maximum = _binary(lambda a, b: a if a > b or a != a else b)
 _minimum = _binary(lambda a, b: a if a < b or a != a else b)
 
@@ -281,6 +282,36 @@ def larger_share(g, x, y, out):
             part = g[i] * half if x[i * a] == y[i * b] else zero
             whole = g[i]
             out[i] = whole if x[i * a] > y[i * b] else part
+
+
+@kernel("g[N] x[N|1] y[N|1] -> out[N]")
+def power_backward_base(g, x, y, out):
+    """The gradient that x gets of x**y; x**0 is flat everywhere."""
+    n, zero, one = out.size, g.dtype.type(0), g.dtype.type(1)
+    if x.size == n and y.size == n:
+        for i in range(n):
+            slope = y[i] * power_of(x[i], y[i] - one)
+            out[i] = g[i] * (zero if y[i] == zero else slope)
+    else:
+        a, b = int(x.size > 1), int(y.size > 1)
+        for i in range(n):
+            slope = y[i * b] * power_of(x[i * a], y[i * b] - one)
+            out[i] = g[i] * (zero if y[i * b] == zero else slope)
+
+
+@kernel("g[N] x[N|1] z[N] -> out[N]")
+def power_backward_exponent(g, x, z, out):
+    """The gradient that y gets of z = x**y, 0 where x is 0."""
+    n, zero = out.size, g.dtype.type(0)
+    if x.size == n:
+        for i in range(n):
+            slope = z[i] * log_of(x[i])
+            out[i] = g[i] * (zero if x[i] == zero else slope)
+    else:
+        log = log_of(x[0])
+        for i in range(n):
+            slope = z[i] * log
+            out[i] = g[i] * (zero if x[0] == zero else slope)
 
 
 @kernel("g[N] y[N] -> out[N]")

@@ -5,10 +5,10 @@ results that lie beside each other.
 """
 
 import numpy as np
+from numba import types
+from numba.extending import overload, register_jitable
 
 from ._compile import FASTMATH, jit, kernel
-
-LANES = 64  # results that a row is folded into side by side, as vector units do it
 
 
 @jit(fastmath=FASTMATH - {"reassoc"})
@@ -48,46 +48,67 @@ def sum_columns_of(x, out):
             out[k] += x[j, k]
 
 
-def _fold(rule):
+def _extremes_for(real, signed, unsigned):
+    """The largest numbers of rows, by comparing integers: those, unlike numbers that may be NaN, vector units reduce.
+
+    Flipping the digits of negative numbers orders the bits as the numbers are. Counted from -inf, without a sign, NaN of
+    either sign comes after inf. The smallest numbers are the largest of those of the other sign (`turn`).
+    """
+    digits, last = signed(np.iinfo(signed).max), signed(np.iinfo(signed).bits - 1)
+    infinite, sign, nan = int(np.array(np.inf, real).view(signed)), int(np.iinfo(signed).min), real(np.nan)
+    first, most = unsigned(np.iinfo(unsigned).max - infinite), unsigned(2 * infinite + 1)
+
+    def extremes(x, turn, out):
+        numbers, found = x.view(signed), out.view(signed)
+        turned = signed(sign) if turn else signed(0)
+        for i in range(x.shape[0]):
+            row, top = numbers[i], unsigned(0)
+            for j in range(row.size):
+                b = row[j] ^ turned
+                top = max(top, unsigned(unsigned(b ^ ((b >> last) & digits)) - first))
+            b = signed(top + first)
+            found[i] = b ^ ((b >> last) & digits) ^ turned
+            if top > most:
+                out[i] = nan
+
+    return register_jitable(extremes)
+
+
+_extremes32 = _extremes_for(np.float32, np.int32, np.uint32)
+_extremes64 = _extremes_for(np.float64, np.int64, np.uint64)
+
+
+def _extremes(x, turn, out):
+    raise NotImplementedError
+
+
+@overload(_extremes)
+def _extremes_of_rows(x, turn, out):
+    chosen = _extremes32 if x.dtype == types.float32 else _extremes64
+    return lambda x, turn, out: chosen(x, turn, out)
+
+
+def _fold(rule, turn):
     """out = rule(rule(x0, x1), x2) ... over the middle axis, which is not empty; `rule` is inlined."""
     rule = jit(rule)
 
-    @jit
-    def of_row(x, lanes):
-        total, start = x[0], 1
-        if x.size >= 2 * LANES:
-            for k in range(LANES):
-                lanes[k] = x[k]
-            for start in range(LANES, x.size - LANES + 1, LANES):
-                part = x[start : start + LANES]
-                for k in range(LANES):
-                    lanes[k] = rule(lanes[k], part[k])
-            for k in range(LANES):
-                total = rule(total, lanes[k])
-            start = x.size - x.size % LANES
-        for j in range(start, x.size):
-            total = rule(total, x[j])
-        return total
-
     def fold(x, out):
         m, n, r = x.shape
-        if r != 1:
-            for i in range(m):
-                for k in range(r):
-                    out[i, k] = x[i, 0, k]
-                for j in range(1, n):
-                    for k in range(r):
-                        out[i, k] = rule(out[i, k], x[i, j, k])
+        if r == 1:
+            _extremes(x.reshape(m, n), turn, out.reshape(m))
             return
-        rows, lanes = x.reshape(m, n), np.empty(LANES, x.dtype)
         for i in range(m):
-            out[i, 0] = of_row(rows[i], lanes)
+            for k in range(r):
+                out[i, k] = x[i, 0, k]
+            for j in range(1, n):
+                for k in range(r):
+                    out[i, k] = rule(out[i, k], x[i, j, k])
 
     return jit(fold)
 
 
-_max = _fold(lambda a, b: b if b > a or b != b else a)  # NaN wins
-_min = _fold(lambda a, b: b if b < a or b != b else a)
+_max = _fold(lambda a, b: b if b > a or b != b else a, False)  # NaN wins
+_min = _fold(lambda a, b: b if b < a or b != b else a, True)
 
 
 @kernel("x[M,n,r] -> out[M,r]")
@@ -179,6 +200,33 @@ def prod_over(x, out):
                 out[i, k] *= x[i, j, k]
 
 
+@jit
+def _products_of_others(g, x, out):
+    """g times the product of all other numbers of a row; a product of finite numbers that has become 0 remains it."""
+    zero, behind, infinite = x.dtype.type(0), x.dtype.type(1), x.dtype.type(0)
+    for j in range(x.size):
+        infinite += x[j] * zero
+    end = x.size
+    for j in range(x.size):
+        out[j] = g
+        g *= x[j]
+        if g == zero and infinite == zero:
+            end = j + 1
+            break
+    for j in range(end, x.size):
+        out[j] = zero
+    for j in range(x.size - 1, -1, -1):
+        out[j] *= behind
+        behind *= x[j]
+        if behind == zero and infinite == zero:
+            end = j
+            break
+    else:
+        end = 0
+    for j in range(end):
+        out[j] *= zero
+
+
 @kernel("g[M,r] y[M,r] x[M,n,r] -> product[M,r] out[M,n,r]")
 def prod_backward(g, y, x, product, out):
     """g times the product of all other numbers.
@@ -188,20 +236,26 @@ def prod_backward(g, y, x, product, out):
     """
     m, n, r = x.shape
     real = x.dtype.type
+    if r == 1:
+        rows, shares = x.reshape(m, n), out.reshape(m, n)
+        for i in range(m):
+            product[i, 0] = g[i, 0] * y[i, 0]
+            if real(1e-30) < abs(y[i, 0]) < real(1e30):
+                row, share, factor = rows[i], shares[i], product[i, 0]
+                for j in range(n):
+                    share[j] = factor / row[j]
+            else:
+                _products_of_others(g[i, 0], rows[i], shares[i])
+        return
     for i in range(m):
         ordinary = 0
         for k in range(r):
             product[i, k] = g[i, k] * y[i, k]
             ordinary += real(1e-30) < abs(y[i, k]) < real(1e30)
         if ordinary == r:
-            if r == 1:
-                row, share, factor = x[i].reshape(-1), out[i].reshape(-1), product[i, 0]
-                for j in range(n):
-                    share[j] = factor / row[j]
-            else:
-                for j in range(n):
-                    for k in range(r):
-                        out[i, j, k] = product[i, k] / x[i, j, k]
+            for j in range(n):
+                for k in range(r):
+                    out[i, j, k] = product[i, k] / x[i, j, k]
             continue
         for k in range(r):
             product[i, k] = g[i, k]

@@ -20,13 +20,12 @@ def _exponentials(x, top, total, out):
     _max(x, top)
     m, n, r = x.shape
     if r == 1:
-        rows, e = x.reshape(m, n), out.reshape(m, n)
+        rows, exponentials = x.reshape(m, n), out.reshape(m, n)
         for i in range(m):
-            shift, added = _shift(top[i, 0]), x.dtype.type(0)
+            row, e, shift, added = rows[i], exponentials[i], _shift(top[i, 0]), x.dtype.type(0)
             for j in range(n):
-                e[i, j] = exp(rows[i, j] - shift)
-            for j in range(n):
-                added += e[i, j]
+                e[j] = exp(row[j] - shift)
+                added += e[j]
             total[i, 0] = added
         return
     for i in range(m):
@@ -40,97 +39,113 @@ def _exponentials(x, top, total, out):
 def softmax(x, top, total, out):
     _exponentials(x, top, total, out)
     m, n, r = x.shape
-    one = x.dtype.type(1)
-    for i in range(m):
-        if r == 1:
-            row, inverse = out[i].reshape(-1), one / total[i, 0]
+    if r == 1:
+        rows = out.reshape(m, n)
+        for i in range(m):
+            row, inverse = rows[i], x.dtype.type(1) / total[i, 0]
             for j in range(n):
                 row[j] *= inverse
-        else:
-            for j in range(n):
-                for k in range(r):
-                    out[i, j, k] /= total[i, k]
+        return
+    for i in range(m):
+        for j in range(n):
+            for k in range(r):
+                out[i, j, k] /= total[i, k]
 
 
 @kernel("g[M,n,r] y[M,n,r] -> dot[M,r] out[M,n,r]")
 def softmax_backward(g, y, dot, out):
     """y * (g - the sum of g * y)."""
     m, n, r = y.shape
-    for i in range(m):
-        if r == 1:
-            row, slope, share = y[i].reshape(-1), g[i].reshape(-1), out[i].reshape(-1)
-            total = y.dtype.type(0)
+    if r == 1:
+        rows, slopes, shares = y.reshape(m, n), g.reshape(m, n), out.reshape(m, n)
+        for i in range(m):
+            row, slope, share, total = rows[i], slopes[i], shares[i], y.dtype.type(0)
             for j in range(n):
                 total += slope[j] * row[j]
             dot[i, 0] = total
             for j in range(n):
                 share[j] = row[j] * (slope[j] - total)
-        else:
+        return
+    for i in range(m):
+        for k in range(r):
+            dot[i, k] = 0
+        for j in range(n):
             for k in range(r):
-                dot[i, k] = 0
+                dot[i, k] += g[i, j, k] * y[i, j, k]
+        for j in range(n):
+            for k in range(r):
+                out[i, j, k] = y[i, j, k] * (g[i, j, k] - dot[i, k])
+
+
+@jit
+def _sums(x, top, total):
+    """The largest numbers, as they are subtracted, and the sums of exp(x - largest)."""
+    _max(x, top)
+    m, n, r = x.shape
+    for i in range(m):
+        for k in range(r):
+            top[i, k], total[i, k] = _shift(top[i, k]), 0
+    if r == 1:
+        rows = x.reshape(m, n)
+        for i in range(m):
+            row, shift, added = rows[i], top[i, 0], x.dtype.type(0)
             for j in range(n):
-                for k in range(r):
-                    dot[i, k] += g[i, j, k] * y[i, j, k]
-            for j in range(n):
-                for k in range(r):
-                    out[i, j, k] = y[i, j, k] * (g[i, j, k] - dot[i, k])
+                added += exp(row[j] - shift)
+            total[i, 0] = added
+        return
+    for i in range(m):
+        for j in range(n):
+            for k in range(r):
+                total[i, k] += exp(x[i, j, k] - top[i, k])
 
 
 @kernel("x[M,n,r] -> top[M,r] total[M,r] out[M,n,r]")
 def log_softmax(x, top, total, out):
     """(x - largest) - log of the sum: of large numbers no digits are lost to their size."""
-    _exponentials(x, top, total, out)
+    _sums(x, top, total)
     m, n, r = x.shape
     for i in range(m):
         for k in range(r):
-            top[i, k], total[i, k] = _shift(top[i, k]), log(total[i, k])
-        if r == 1:
-            row, result, shift, log_total = x[i].reshape(-1), out[i].reshape(-1), top[i, 0], total[i, 0]
+            total[i, k] = log(total[i, k])
+    if r == 1:
+        rows, results = x.reshape(m, n), out.reshape(m, n)
+        for i in range(m):
+            row, result, shift, log_total = rows[i], results[i], top[i, 0], total[i, 0]
             for j in range(n):
                 result[j] = less(row[j], shift, log_total)
-        else:
-            for j in range(n):
-                for k in range(r):
-                    out[i, j, k] = less(x[i, j, k], top[i, k], total[i, k])
+        return
+    for i in range(m):
+        for j in range(n):
+            for k in range(r):
+                out[i, j, k] = less(x[i, j, k], top[i, k], total[i, k])
 
 
 @kernel("g[M,n,r] y[M,n,r] -> total[M,r] out[M,n,r]")
 def log_softmax_backward(g, y, total, out):
     """g - exp(y) * the sum of g."""
     m, n, r = y.shape
-    for i in range(m):
-        if r == 1:
-            row, slope, share = y[i].reshape(-1), g[i].reshape(-1), out[i].reshape(-1)
-            added = y.dtype.type(0)
+    if r == 1:
+        rows, slopes, shares = y.reshape(m, n), g.reshape(m, n), out.reshape(m, n)
+        for i in range(m):
+            row, slope, share, added = rows[i], slopes[i], shares[i], y.dtype.type(0)
             for j in range(n):
                 added += slope[j]
             total[i, 0] = added
             for j in range(n):
                 share[j] = slope[j] - exp(row[j]) * added
-        else:
-            sum_columns_of(g[i], total[i])
-            for j in range(n):
-                for k in range(r):
-                    out[i, j, k] = g[i, j, k] - exp(y[i, j, k]) * total[i, k]
+        return
+    for i in range(m):
+        sum_columns_of(g[i], total[i])
+        for j in range(n):
+            for k in range(r):
+                out[i, j, k] = g[i, j, k] - exp(y[i, j, k]) * total[i, k]
 
 
 @kernel("x[M,n,r] -> top[M,r] total[M,r] out[M,r]")
 def logsumexp(x, top, total, out):
-    _max(x, top)
-    m, n, r = x.shape
-    for i in range(m):
-        for k in range(r):
-            top[i, k], total[i, k] = _shift(top[i, k]), 0
-        if r == 1:
-            row, shift, added = x[i].reshape(-1), top[i, 0], x.dtype.type(0)
-            for j in range(n):
-                added += exp(row[j] - shift)
-            total[i, 0] = added
-        else:
-            for j in range(n):
-                for k in range(r):
-                    total[i, k] += exp(x[i, j, k] - top[i, k])
-        for k in range(r):
+    _sums(x, top, total)
+    for i in range(x.shape[0]):
+        for k in range(x.shape[2]):
             out[i, k] = log(total[i, k]) + top[i, k]
 
 
@@ -138,12 +153,14 @@ def logsumexp(x, top, total, out):
 def logsumexp_backward(g, x, top, total, out):
     """g * softmax(x), from the largest numbers and the sums of exp(x - largest) of the forward."""
     m, n, r = x.shape
-    for i in range(m):
-        if r == 1:
-            row, share, shift, factor = x[i].reshape(-1), out[i].reshape(-1), top[i, 0], g[i, 0] / total[i, 0]
+    if r == 1:
+        rows, shares = x.reshape(m, n), out.reshape(m, n)
+        for i in range(m):
+            row, share, shift, factor = rows[i], shares[i], top[i, 0], g[i, 0] / total[i, 0]
             for j in range(n):
                 share[j] = exp(row[j] - shift) * factor
-        else:
-            for j in range(n):
-                for k in range(r):
-                    out[i, j, k] = exp(x[i, j, k] - top[i, k]) * (g[i, k] / total[i, k])
+        return
+    for i in range(m):
+        for j in range(n):
+            for k in range(r):
+                out[i, j, k] = exp(x[i, j, k] - top[i, k]) * (g[i, k] / total[i, k])

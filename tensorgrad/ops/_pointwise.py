@@ -11,7 +11,7 @@ inputs; with several inputs it is a tuple of functions, one for each, or None fo
 derivatives follow the rules of `backward`, if the record has them, else the twin, which runs on Tensors.
 """
 
-import ast
+import functools
 import inspect
 
 import numpy as np
@@ -20,7 +20,7 @@ from .._op import Op
 from ..errors import OptionError
 from ..kernels import constant, share
 from ..kernels._compile import Kernel, jit
-from ._shared import check_broadcast, contiguous, flat, operand
+from ._shared import check_broadcast, flat, numbers, operand
 
 RESERVED = {"g", "y", "i", "out", "real", "options", "formula"}  # of the kernels that are written here
 
@@ -36,17 +36,17 @@ def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
         if taken := RESERVED.intersection(names + settings):
             raise ValueError(f"{formula.__name__}: a parameter cannot be called {min(taken)!r}, which the kernel uses")
         slopes = slope if isinstance(slope, tuple) else (slope,)
-        value = _kernel(formula.__name__, formula, names, settings)
+        value = _Loop(formula.__name__, formula, names, settings)
         backward = [
-            None if s is None else _kernel(f"{formula.__name__}_slope_{name}", s, names, settings, slope=True)
+            None if s is None else _Loop(f"{formula.__name__}_slope_{name}", s, names, settings, slope=True)
             for s, name in zip(slopes, names, strict=True)
         ]
 
         def forward(*arrays, **given):
-            shape = np.broadcast_shapes(*(a.shape for a in arrays))
+            shape = arrays[0].shape if len(arrays) == 1 else np.broadcast_shapes(*[a.shape for a in arrays])
             out = np.empty(shape, arrays[0].dtype)
             if out.size:
-                share(value, *(operand(a, shape) for a in arrays), *_cell(options, given), flat(out))
+                share(value, *[operand(a, shape) for a in arrays], *_cell(options, given), flat(out))
             return out
 
         def fused(needs, g, y, *arrays, **given):
@@ -54,65 +54,82 @@ def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
             for need, kernel in zip(needs, backward, strict=True):
                 out = np.empty(y.shape, y.dtype) if need else None
                 if out is not None and kernel is not None and out.size:
-                    operands = [flat(contiguous(g)), *(operand(a, y.shape) for a in arrays), flat(y)]
+                    operands = [numbers(g), *[operand(a, y.shape) for a in arrays], flat(y)]
                     share(kernel, *operands, *_cell(options, given), flat(out))
                 grads.append(out)
-            return tuple(grads)
+            return grads
+
+        checks = [c for c in (check_broadcast(formula.__name__) if len(names) > 1 else None, check) if c is not None]
 
         def checked(*arrays, **given):
             _check_options(formula.__name__, options, given)
-            if len(names) > 1:
-                check_broadcast(formula.__name__)(*arrays)
-            if check is not None:
-                check(*arrays, **given)
+            for c in checks:
+                c(*arrays, **given)
 
         forward.__name__, forward.__doc__, forward.__module__ = formula.__name__, formula.__doc__, formula.__module__
         only = inspect.Parameter.POSITIONAL_ONLY
         forward.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [*(p.replace(kind=only) for p in inputs), *options]
         )
-        op = Op(forward, twin, fused=fused, check=checked, samples=samples, errors=list(errors), **record)
+        any_check = checked if checks or options else None
+        op = Op(forward, twin, fused=fused, check=any_check, samples=samples, errors=list(errors), **record)
         op.differentiable = [kernel is not None for kernel in backward]
         return op
 
     return declare
 
 
-def _kernel(name, formula, inputs, options, slope=False):
-    """The kernel that applies a formula to each number; that of a slope is given y too, and multiplies by g."""
-    several = inputs if len(inputs) > 1 else []  # they broadcast: one number may stand for all
-    arguments = [*inputs, "y"] if slope else inputs
-    buffers = ["g", *arguments] if slope else arguments
+class _Loop(Kernel):
+    """The kernel that applies a formula to each number; that of a slope is given y too, and multiplies by g.
 
-    def loop(index):
-        numbers = [f"{a}[{index.format(a) if a in several else 'i'}]" for a in arguments]
-        call = f"formula({', '.join([*numbers, 'real', *options])})"
-        return f"for i in range(out.size): out[i] = {'g[i] * ' if slope else ''}{call}"
+    It is written when it is first used.
+    """
 
-    lines = [
-        f"def {name}({', '.join([*buffers, *(['options'] if options else []), 'out'])}):",
-        "    real = out.dtype.type",
-        *(f"    {option} = real(options[{i}])" for i, option in enumerate(options)),
-    ]
-    if several:  # the plain loop fills whole vectors
-        lines += [f"    if {' == '.join(f'{a}.size' for a in several)}:", f"        {loop('i')}",
-                  "    else:", f"        {loop('i if {0}.size > 1 else 0')}"]  # fmt: skip
-    else:
-        lines += [f"    {loop('i')}"]
-    tree = ast.increment_lineno(ast.parse("\n".join(lines)), formula.__code__.co_firstlineno)
-    compiled = jit(formula, fastmath={"contract"}, inline=True)  # in the order in which it is written
-    found = {"__name__": formula.__module__, "formula": compiled}
-    exec(compile(tree, formula.__code__.co_filename, "exec"), found)  # the file decides whether cached code is fresh
-    read = [f"{b}{'[N|1]' if b in several else '[N]'}" for b in buffers]
-    cell = [f"options:d[{len(options)}]"] if options else []
-    return Kernel(found[name], f"{' '.join([*read, *cell])} -> out[N]")
+    def __init__(self, name, formula, inputs, options, slope=False):
+        self._formula, self._settings, self._slope = formula, options, slope
+        self._several = inputs if len(inputs) > 1 else []  # they broadcast: one number may stand for all
+        self._arguments = [*inputs, "y"] if slope else inputs
+        buffers = ["g", *self._arguments] if slope else self._arguments
+        read = [f"{b}{'[N|1]' if b in self._several else '[N]'}" for b in buffers]
+        cell = [f"options:d[{len(options)}]"] if options else []
+        self._parameters = [*buffers, *(["options"] if options else []), "out"]
+        self._declare(name, self._parameters, f"{' '.join([*read, *cell])} -> out[N]")
+
+    def _line(self, index):
+        numbers = [f"{a}[{index.format(a) if a in self._several else 'i'}]" for a in self._arguments]
+        call = f"formula({', '.join([*numbers, 'real', *self._settings])})"
+        return f"for i in range(out.size): out[i] = {'g[i] * ' if self._slope else ''}{call}"
+
+    @property
+    def _function(self):
+        lines = [
+            f"def {self.name}({', '.join(self._parameters)}):",
+            "    real = out.dtype.type",
+            *(f"    {option} = real(options[{i}])" for i, option in enumerate(self._settings)),
+        ]
+        if self._several:  # the plain loop fills whole vectors
+            lines += [f"    if {' == '.join(f'{a}.size' for a in self._several)}:", f"        {self._line('i')}",
+                      "    else:", f"        {self._line('i if {0}.size > 1 else 0')}"]  # fmt: skip
+        else:
+            lines += [f"    {self._line('i')}"]
+        formula = jit(self._formula, fastmath={"contract"}, inline=True)  # in the order in which it is written
+        code, found = self._formula.__code__, {"__name__": self._formula.__module__, "formula": formula}
+        # The file and the line of the formula decide whether cached code is fresh.
+        exec(compile("\n" * (code.co_firstlineno - 1) + "\n".join(lines), code.co_filename, "exec"), found)
+        return found[self.name]
 
 
 def _cell(options, given):
     """The numbers of a call's options as an array, if there are any."""
     if not options:
         return []
-    return [constant(np.array([given.get(o.name, o.default) for o in options], np.float64))]
+    return [constant(_numbers(*[given.get(o.name, o.default) for o in options]))]
+
+
+@functools.lru_cache(256)
+def _numbers(*values):
+    """An array that nobody changes."""
+    return np.array(values, np.float64)
 
 
 def _check_options(name, options, given):

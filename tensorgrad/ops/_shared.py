@@ -1,7 +1,5 @@
 """What the ops share: calling flat kernels on arrays of any shape, moving numbers, axes, and the checks of shapes."""
 
-import math
-
 import numpy as np
 
 from .. import kernels
@@ -122,6 +120,28 @@ def binary(kernel, x, y, dtype=None):
     return out
 
 
+# ---- for rules ---------------------------------------------------------------------------------------------------------
+def _by_kernel(x, y):
+    """Whether a kernel, which shares large work between threads, is quicker than NumPy for these."""
+    return type(x) is np.ndarray and x.size >= 4096 and (x.shape == y.shape or y.size == 1)
+
+
+def times(x, y):
+    """x * y."""
+    return binary(kernels.multiply, x, y) if _by_kernel(x, y) else x * y
+
+
+def over(x, y):
+    """x / y."""
+    return binary(kernels.divide, x, y) if _by_kernel(x, y) else x / y
+
+
+def negated(x):
+    """-x."""
+    return unary(kernels.negative, x) if _by_kernel(x, x) else -x
+
+
+# ---- checks ------------------------------------------------------------------------------------------------------------
 def check_broadcast(name):
     """A check that all inputs broadcast to one shape."""
 
@@ -133,7 +153,8 @@ def check_broadcast(name):
             np.broadcast_shapes(*shapes)
         except ValueError:
             raise ShapeError(
-                f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast; axes must be equal, or 1, counted from the last"
+                f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast; "
+                "axes must be equal, or 1, counted from the last"
             ) from None
 
     return check
@@ -186,27 +207,6 @@ def as_rows(x, axes):
     rest = tuple(x.shape[i] for i in kept)
     moved = x if list(axes) == list(range(x.ndim - len(axes), x.ndim)) else x.transpose(*kept, *axes)
     return contiguous(moved).reshape(int(np.prod(rest)), int(np.prod([x.shape[i] for i in axes]))), rest
-
-
-def as_blocks(x, axes):
-    """x as blocks (m, n, r) whose middle axis runs over `axes`; its numbers are moved only if axes lie between those."""
-    first = axes[0] if axes else x.ndim
-    if axes != tuple(range(first, first + len(axes))):
-        rows, _ = as_rows(x, axes)
-        return rows.reshape(*rows.shape, 1)
-    behind = first + len(axes)
-    return contiguous(x).reshape(
-        math.prod(x.shape[:first]), math.prod(x.shape[first:behind]), math.prod(x.shape[behind:])
-    )
-
-
-def in_place_of(x, blocks, axes):
-    """Blocks of `as_blocks` in the shape of x again."""
-    first = axes[0] if axes else x.ndim
-    if axes == tuple(range(first, first + len(axes))):
-        return blocks.reshape(x.shape)
-    order = [*(i for i in range(x.ndim) if i not in axes), *axes]
-    return blocks.reshape([x.shape[i] for i in order]).transpose(np.argsort(order))
 
 
 def kept_shape(shape, axes):

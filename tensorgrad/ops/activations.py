@@ -53,7 +53,7 @@ def softplus(x, real):
     >>> softplus(np.array([0.0, 1e4]))
     array([6.93147181e-01, 1.00000000e+04])
     """
-    return (x if x > real(0) else real(0)) + _functions.log1p(_math.exp(-abs(x)))
+    return (x if x > real(0) else real(0)) + _functions.log1p_upto1(_math.exp(-abs(x)))
 
 
 @pointwise(twin=lambda x: -_softplus(-x), slope=lambda x, y, real: _math.sigmoid(-x),
@@ -64,7 +64,7 @@ def log_sigmoid(x, real):
     >>> log_sigmoid(np.array([0.0, -1e4]))
     array([-6.93147181e-01, -1.00000000e+04])
     """
-    return (x if x < real(0) else real(0)) - _functions.log1p(_math.exp(-abs(x)))
+    return (x if x < real(0) else real(0)) - _functions.log1p_upto1(_math.exp(-abs(x)))
 
 
 def _logaddexp(a, b):
@@ -84,7 +84,7 @@ def logaddexp(a, b, real):
     >>> logaddexp(np.array([0.0, 1e4]), 0.0)
     array([6.93147181e-01, 1.00000000e+04])
     """
-    return (a if a > b else b) + _functions.log1p(real(1) if a == b else _math.exp(-abs(a - b)))
+    return (a if a > b else b) + _functions.log1p_upto1(real(1) if a == b else _math.exp(-abs(a - b)))
 
 
 # Klambauer et al., Self-Normalizing Neural Networks, 2017.

@@ -3,22 +3,29 @@
 Backward rules are in NumPy's words: on arrays they compute, on Tensors (for derivatives of derivatives) they record.
 """
 
-import operator
-
 import numpy as np
 
 from .. import kernels
-from .._coerce import as_array, is_grid
-from .._logged import known, unmarked
 from .._op import op
-from .._parameter import Parameter
-from .._registry import BY_NUMPY, OPS
 from .._samples import NO_NUMBERS, bad, bounded, mask, sample, scaled, special, strided, uniform
-from .._tensor import Tensor, plain
+from .._tensor import Tensor
 from ..errors import ShapeError
-from ..kernels import constant, current, share
-from ._shared import binary, check_broadcast, check_same_shape, contiguous, flat, is_fixed, operand, unary
+from ..kernels import share
+from ._shared import (
+    binary,
+    check_broadcast,
+    check_same_shape,
+    contiguous,
+    flat,
+    is_fixed,
+    negated,
+    operand,
+    over,
+    times,
+    unary,
+)
 from ._shared import elementwise as same_shape
+from .comparisons import truth
 
 # What every op of one input is tried on: one number, none, odd sizes around vector lanes, not contiguous, and specials.
 ANY = [sample(()), sample((0, 3)), sample((1,)), sample((5, 3)), sample((2, 3, 17)), sample((67,)), sample(strided(4, 5)),
@@ -64,7 +71,7 @@ def add(x, y, /):
     return binary(kernels.add, x, y)
 
 
-@op(twin=lambda x, y: x - y, backward=[lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: -g],
+@op(twin=lambda x, y: x - y, backward=[lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: negated(g)],
     samples=PAIRS, errors=MISMATCH, check=check_broadcast("subtract"), numpy=(np.subtract,))  # fmt: skip
 def subtract(x, y, /):
     """x - y, broadcast.
@@ -75,7 +82,7 @@ def subtract(x, y, /):
     return binary(kernels.subtract, x, y)
 
 
-@op(twin=lambda x, y: x * y, backward=[lambda g, _z, _x, y: g * y, lambda g, _z, x, _y: g * x],
+@op(twin=lambda x, y: x * y, backward=[lambda g, _z, _x, y: times(g, y), lambda g, _z, x, _y: times(g, x)],
     samples=PAIRS, errors=MISMATCH, check=check_broadcast("multiply"), numpy=(np.multiply,))  # fmt: skip
 def multiply(x, y, /):
     """x * y, broadcast.
@@ -86,7 +93,7 @@ def multiply(x, y, /):
     return binary(kernels.multiply, x, y)
 
 
-@op(twin=lambda x, y: x / y, backward=[lambda g, _z, _x, y: g / y, lambda g, z, _x, y: -g * z / y],
+@op(twin=lambda x, y: x / y, backward=[lambda g, _z, _x, y: over(g, y), lambda g, z, _x, y: over(times(negated(g), z), y)],
     samples=[sample(s.inputs[0], uniform(0.5, 2, *s.arrays(np.random.default_rng(0))[1].shape)) for s in PAIRS]
     + [special([1.0, -1.0, 0.0, np.inf], [0.0, 0.0, 0.0, 2.0])],
     errors=MISMATCH, check=check_broadcast("divide"), numpy=(np.divide,))  # fmt: skip
@@ -110,7 +117,18 @@ def _power_of_exponent(g, z, x, _y):
     return g * np.where(x == 0, 0, z * np.log(np.where(x == 0, 1, x)))
 
 
-@op(twin=lambda x, y: x**y, backward=[_power_of_base, _power_of_exponent],
+def _power_fused(needs, g, z, x, y):
+    shape, g, grads = g.shape, flat(contiguous(g)), []
+    for need, kernel, operands in ((needs[0], kernels.power_backward_base, (x, y)),
+                                   (needs[1], kernels.power_backward_exponent, (x, z))):  # fmt: skip
+        out = np.empty(shape, g.dtype) if need else None
+        if out is not None and out.size:
+            share(kernel, g, *(operand(a, shape) for a in operands), flat(out))
+        grads.append(out)
+    return grads
+
+
+@op(twin=lambda x, y: x**y, fused=_power_fused, backward=[_power_of_base, _power_of_exponent],
     samples=[sample(uniform(0.5, 2, 5, 3), (5, 3)), sample(uniform(0.5, 2, 5, 3), (3,)), sample(uniform(0.5, 2, 67), ()),
              sample(uniform(0.5, 2, 0, 3), (3,)), sample((5, 3), [2.0]), sample((5, 3), 3.0), sample((5, 3), [0.0]),
              sample(uniform(0.5, 2), (2, 3)), sample([0.0, 2.0], [2.0, 0.0])],
@@ -135,7 +153,7 @@ def positive(x, /):
     return unary(kernels.copy, x)
 
 
-@op(twin=lambda x: -x, backward=[lambda g, _y, _x: -g], samples=ANY, errors=NO_NUMBERS, numpy=(np.negative,))
+@op(twin=lambda x: -x, backward=[lambda g, _y, _x: negated(g)], samples=ANY, errors=NO_NUMBERS, numpy=(np.negative,))
 def negative(x, /):
     """-x.
 
@@ -338,48 +356,3 @@ def where(condition, x, y, /):
     if out.size:
         share(kernels.where, *(operand(a, shape) for a in (condition, x, y)), flat(out))
     return out
-
-
-# ---- comparisons: plain arrays of bool, without gradient --------------------------------------------------------------
-def numbers(x):
-    """What a comparison looks at: the plain numbers of whatever ops take."""
-    x = x.value if type(x) is Parameter else x
-    if isinstance(x, list | tuple):
-        return as_array("comparison", x)
-    return plain(x) if isinstance(x, Tensor | np.ndarray) or is_grid(x) else x
-
-
-def _comparison(ufunc, operator, sign, kernel):
-    check = check_broadcast(ufunc.__name__)
-
-    def compare(x, y, /):
-        if current.log is None:
-            x, y = numbers(x), numbers(y)
-            try:
-                return operator(x, y)
-            except ValueError:
-                check(x, y)
-                raise
-        x, y = (x._array if type(x) is Tensor else np.asarray(x) for x in known((x, y), (True, True)))
-        return unmarked(binary(kernel, x, y, np.bool_))
-
-    compare.__name__ = ufunc.__name__
-    compare.__doc__ = f"x {sign} y, broadcast: an array of bool, without gradient."
-    OPS[ufunc.__name__] = compare
-    BY_NUMPY[ufunc] = compare
-    return compare
-
-
-less = _comparison(np.less, operator.lt, "<", kernels.less)
-less_equal = _comparison(np.less_equal, operator.le, "<=", kernels.less_equal)
-greater = _comparison(np.greater, operator.gt, ">", kernels.greater)
-greater_equal = _comparison(np.greater_equal, operator.ge, ">=", kernels.greater_equal)
-equal = _comparison(np.equal, operator.eq, "==", kernels.equal)
-not_equal = _comparison(np.not_equal, operator.ne, "!=", kernels.not_equal)
-
-
-def truth(condition):
-    """A condition of numbers as booleans: whether each is not zero."""
-    if current.log is None or condition.dtype.kind != "f":
-        return condition.astype(bool)
-    return binary(kernels.not_equal, condition, constant(np.zeros(1, condition.dtype)), np.bool_)

@@ -18,13 +18,14 @@ from ..kernels._functions import cosh as cosh_of
 from ..kernels._functions import erf as erf_of
 from ..kernels._functions import expm1 as expm1_of
 from ..kernels._functions import gauss
+from ..kernels._functions import log as log_of
 from ..kernels._functions import log1p as log1p_of
 from ..kernels._functions import log2 as log2_of
 from ..kernels._functions import sinh as sinh_of
 from ..kernels._math import exp as exp_of
 from ._pointwise import pointwise
 from ._shared import elementwise as same_shape
-from ._shared import unary
+from ._shared import over, times, unary
 
 # One number, none, odd sizes around vector lanes, not contiguous, far away, near 0, and special numbers.
 SPECIAL = special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0, 2.0, -2.0])
@@ -55,7 +56,7 @@ def reciprocal(x, real):
 
 
 # ---- exponentials and logarithms --------------------------------------------------------------------------------------
-@op(twin=np.exp, backward=[lambda g, y, _x: g * y], samples=[*between(-3, 3), sample(uniform(-80, 80, 33))],
+@op(twin=np.exp, backward=[lambda g, y, _x: times(g, y)], samples=[*between(-3, 3), sample(uniform(-80, 80, 33))],
     errors=NO_NUMBERS, numpy=(np.exp,))  # fmt: skip
 def exp(x, /):
     """e to the power x.
@@ -66,7 +67,7 @@ def exp(x, /):
     return unary(kernels.exp, x)
 
 
-@op(twin=np.log, backward=[lambda g, _y, x: g / x], samples=[*between(0.1, 3), sample(uniform(1e-4, 1e4, 33))],
+@op(twin=np.log, backward=[lambda g, _y, x: over(g, x)], samples=[*between(0.1, 3), sample(uniform(1e-4, 1e4, 33))],
     errors=NO_NUMBERS, numpy=(np.log,))  # fmt: skip
 def log(x, /):
     """The natural logarithm; -inf at 0, nan below.
@@ -213,6 +214,39 @@ def cosh(x, real):
     array([1.        , 1.54308063])
     """
     return cosh_of(x)
+
+
+FAR = 2.0**28  # beyond it x * x + 1 is x * x in float64 too
+
+
+@pointwise(twin=lambda x: np.where(x > 0, np.log(x + np.sqrt(x * x + 1)), -np.log(np.sqrt(x * x + 1) - x)),
+           slope=lambda x, y, real: real(1) / (math.sqrt(real(1) + x * x) if abs(x) < real(FAR) else abs(x)),
+           backward=[lambda g, _y, x: g / np.sqrt(1 + x * x)], samples=ANY, errors=NO_NUMBERS, numpy=(np.arcsinh,))  # fmt: skip
+def arcsinh(x, real):
+    """The number whose hyperbolic sine is x.
+
+    >>> arcsinh(np.array([0.0, 1.0]))
+    array([0.        , 0.88137359])
+    """
+    a = abs(x)
+    near = log1p_of(a + a * a / (real(1) + math.sqrt(real(1) + a * a)))
+    return math.copysign(near if a < real(FAR) else log_of(a) + real(LN2), x)
+
+
+@pointwise(ties="infinite at 1",
+    twin=lambda x: np.log(x + np.sqrt(x - 1) * np.sqrt(x + 1)), numpy=(np.arccosh,), errors=NO_NUMBERS,
+           slope=lambda x, y, real: real(1) / (math.sqrt(x - real(1)) * math.sqrt(x + real(1))),
+           backward=[lambda g, _y, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1))],
+           samples=[*between(1.01, 4), sample(uniform(1, 1e4, 33)), sample([1.001, 1.5, 1e9])])  # fmt: skip
+def arccosh(x, real):
+    """The number from 0 on whose hyperbolic cosine is x; nan below 1, an infinite gradient at 1.
+
+    >>> arccosh(np.array([1.0, 2.0]))
+    array([0.        , 1.3169579])
+    """
+    t = x - real(1)
+    near = log1p_of(t + math.sqrt(t) * math.sqrt(x + real(1)))
+    return near if not x > real(FAR) else log_of(x) + real(LN2)
 
 
 SLOPE_OF_ERF = 2 / math.sqrt(math.pi)

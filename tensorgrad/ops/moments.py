@@ -8,14 +8,16 @@ from .._op import op
 from .._samples import accumulated, bad, sample, scaled, special
 from .._tensor import plain
 from ..errors import OptionError, ShapeError
-from ..kernels import constant
-from ._shared import as_blocks, axes_of, contiguous, flat, in_place_of
-from .reduce import AXES, EMPTY, NO_AXIS, NOT_EMPTY, beside, check_axes, count_of, extreme_twin, results, shaped
+from ..kernels import share
+from ._shared import axes_of, contiguous, flat
+from .reduce import AXES, EMPTY, NO_AXIS, NOT_EMPTY, check_axes, count_of, extreme_twin, layout, one_constant
 
 
 def _check_var(name):
+    check_axis = check_axes(name, empty=False)
+
     def check(x, axis=None, ddof=0, keepdims=False):
-        check_axes(name, empty=False)(x, axis)
+        check_axis(x, axis)
         if isinstance(ddof, bool) or not isinstance(ddof, int | float | np.integer | np.floating):
             raise OptionError(f"{name}: ddof must be a number, got {ddof!r}")
         n = count_of(np.shape(x), axis)
@@ -47,24 +49,22 @@ def _root(x, power=0.5):
     return np.where(still, 0, np.where(still, 1, x) ** power)
 
 
-def _divisor(x, axis, ddof):
-    return constant(np.array([count_of(x.shape, axis) - ddof], np.float64))
+def _divisor(plan, ddof):
+    return one_constant(plan.count - ddof, np.float64)
 
 
-def _var(x, axis, ddof):
+def _var(x, plan, ddof):
     """The variance, and the means in two parts."""
-    blocks = as_blocks(x, axes_of("var", axis, x.ndim))
-    middle, rest, out = results(blocks, 3)
-    kernels.var_over(blocks, _divisor(x, axis, ddof), middle, rest, out)
+    out, middle, rest = (np.empty(plan.columns, x.dtype) for _ in range(3))
+    share(kernels.var_over, plan.split(x), _divisor(plan, ddof), middle, rest, out)
     return out, middle, rest
 
 
 def _var_backward(needs, g, saved, x, axis=None, ddof=0, keepdims=False):
-    axes = axes_of("var", axis, x.ndim)
-    blocks = as_blocks(x, axes)
-    out = np.empty_like(blocks)
-    kernels.var_backward(beside(g, blocks), *saved[1:], blocks, _divisor(x, axis, ddof), out)
-    return (in_place_of(x, out, axes),)
+    plan = layout("var", x.shape, axis)
+    out, blocks = plan.new(x.dtype)
+    share(kernels.var_backward, plan.beside(g), *saved[1:], plan.split(x), _divisor(plan, ddof), blocks)
+    return (out,)
 
 
 def _std_backward(needs, g, saved, x, axis=None, ddof=0, keepdims=False):
@@ -90,8 +90,9 @@ def var(x, /, axis=None, ddof=0, keepdims=False):
     >>> var(np.array([1.0, 2.0, 3.0])), var(np.array([1.0, 2.0, 3.0]), ddof=1)
     (array(0.66666667), array(1.))
     """
-    out, *means = _var(x, axis, ddof)
-    return shaped(out, x, axis, keepdims), *means
+    plan = layout("var", x.shape, axis)
+    out, *means = _var(x, plan, ddof)
+    return plan.shaped(out, keepdims), *means
 
 
 @op(ties="0 where all are equal",
@@ -103,18 +104,19 @@ def std(x, /, axis=None, ddof=0, keepdims=False):
     >>> std(np.array([1.0, 3.0]))
     array(1.)
     """
-    out, *means = _var(x, axis, ddof)
+    plan = layout("std", x.shape, axis)
+    out, *means = _var(x, plan, ddof)
     kernels.sqrt(flat(out), flat(out))
-    return shaped(out, x, axis, keepdims), *means
+    return plan.shaped(out, keepdims), *means
 
 
 # ---- norms ------------------------------------------------------------------------------------------------------------
 def _check_norm(name):
     def check(x, ord=2, axis=None, keepdims=False):
-        axes_of(name, axis, np.ndim(x))
-        if isinstance(ord, bool) or not isinstance(ord, int | float | np.integer | np.floating) or np.isnan(ord):
+        count = layout(name, np.shape(x), axis).count
+        if isinstance(ord, bool) or not isinstance(ord, int | float | np.integer | np.floating) or ord != ord:
             raise OptionError(f"{name}: ord must be a number, np.inf or -np.inf, got {ord!r}")
-        if (ord < 0 or np.isinf(ord)) and not count_of(np.shape(x), axis):
+        if not count and (ord < 0 or np.isinf(ord)):
             raise ShapeError(f"{name}: ord={ord} of no elements is not defined, shape {np.shape(x)}, axis {axis}")
 
     return check
@@ -138,17 +140,14 @@ def _norm_twin(x, ord=2, axis=None, keepdims=False):
 
 
 def _norm_backward(needs, g, y, x, ord=2, axis=None, keepdims=False):
-    axes = axes_of("vector_norm", axis, x.ndim)
-    blocks = as_blocks(x, axes)
-    (factor,), out = results(blocks), np.empty_like(blocks)
-    kernels.norm_backward(beside(g, blocks), y.reshape(factor.shape), blocks, _order(ord), factor, out)
-    return (in_place_of(x, out, axes),)
+    plan, order = layout("vector_norm", x.shape, axis), one_constant(ord, np.float64)
+    out, blocks = plan.new(x.dtype)
+    factor = np.empty(plan.columns, x.dtype)
+    share(kernels.norm_backward, plan.beside(g), y.reshape(plan.columns), plan.split(x), order, factor, blocks)
+    return (out,)
 
 
-def _order(ord):
-    return constant(np.array([ord], np.float64))
-
-
+_check_vector = _check_norm("norm")
 _ZEROS = [[0.0, 0.0, 0.0], [3.0, 0.0, -4.0]]
 
 
@@ -177,14 +176,32 @@ def vector_norm(x, /, ord=2, axis=None, keepdims=False):
     >>> vector_norm(np.array([3.0, -4.0])), vector_norm(np.array([3.0, -4.0]), ord=np.inf)
     (array(5.), array(4.))
     """
-    blocks = as_blocks(x, axes_of("vector_norm", axis, x.ndim))
-    scale, out = results(blocks, 2)
-    kernels.norm_over(blocks, _order(ord), scale, out)
-    return shaped(out, x, axis, keepdims)
+    plan = layout("vector_norm", x.shape, axis)
+    scale, out = np.empty(plan.columns, x.dtype), np.empty(plan.columns, x.dtype)
+    share(kernels.norm_over, plan.split(x), one_constant(ord, np.float64), scale, out)
+    return plan.shaped(out, keepdims)
 
 
-@op(twin=lambda x, ord=None, axis=None, keepdims=False: _norm_twin(x, 2 if ord in (None, "fro") else ord, axis, keepdims),
-    composed=True, tolerance=accumulated(16), numpy=(np.linalg.norm,),
+def _check_matrix_norm(x, ord=None, axis=None, keepdims=False):
+    axes = axes_of("norm", axis, np.ndim(x)) if ord is not None else ()
+    if len(axes) == 2 and ord != "fro":
+        raise OptionError(
+            f"norm: ord={ord} over two axes is a matrix norm, which has no gradient here; "
+            f"of all elements take vector_norm(x, ord={ord!r})"
+        )
+    if len(axes) > 2:
+        raise OptionError(f"norm: ord={ord} needs one axis, got an array with {len(axes)} axes; use vector_norm")
+    _check_vector(x, 2 if ord is None or len(axes) == 2 else ord, axis, keepdims)
+
+
+def _order(ord):
+    return 2 if ord in (None, "fro") else ord
+
+
+@op(ties="0 at the zero vector; of infinite orders shared evenly",
+    twin=lambda x, ord=None, axis=None, keepdims=False: _norm_twin(x, _order(ord), axis, keepdims),
+    fused=lambda needs, g, y, x, ord=None, axis=None, keepdims=False: _norm_backward(needs, g, y, x, _order(ord), axis),
+    check=_check_matrix_norm, tolerance=accumulated(16), numpy=(np.linalg.norm,),
     samples=[*AXES, sample((4, 67), ord=1, axis=1), sample((4, 67), ord=np.inf, axis=0), sample((67,), ord=3),
              sample((5, 3), ord="fro"), sample(scaled((5, 3), 1e4)), sample(_ZEROS, axis=1)],
     errors=[*NO_AXIS, bad((5, 3), ord=1, error=OptionError, match="norm: ord=1 over two axes is a matrix norm"),
@@ -199,15 +216,4 @@ def norm(x, /, ord=None, axis=None, keepdims=False):
     >>> norm(np.array([[3.0, -4.0], [6.0, 8.0]]), axis=1)
     array([ 5., 10.])
     """
-    axes = axes_of("norm", axis, np.ndim(x))
-    if ord is not None:
-        if len(axes) == 2 and ord != "fro":
-            raise OptionError(
-                f"norm: ord={ord} over two axes is a matrix norm, which has no gradient here; "
-                f"of all elements take vector_norm(x, ord={ord!r})"
-            )
-        if len(axes) > 2:
-            raise OptionError(f"norm: ord={ord} needs one axis, got an array with {len(axes)} axes; use vector_norm")
-        if len(axes) == 2:
-            ord = None
-    return vector_norm(x, ord=2 if ord is None else ord, axis=axis, keepdims=keepdims)
+    return vector_norm.forward(x, _order(ord), axis, keepdims)

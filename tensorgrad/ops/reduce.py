@@ -1,5 +1,8 @@
 """Reductions over any axes: sums, extremes, variances, products, norms, and running sums."""
 
+import functools
+import math
+
 import numpy as np
 
 from .. import kernels
@@ -10,9 +13,9 @@ from .._registry import BY_NUMPY, OPS
 from .._samples import accumulated, bad, sample, special, strided
 from .._tensor import Tensor, plain
 from ..errors import ShapeError
-from ..kernels import constant, current
-from ._shared import as_blocks, as_rows, axes_of, axis_of, contiguous, flat, in_place_of, kept_shape
-from .elementwise import numbers
+from ..kernels import constant, current, share
+from ._shared import as_rows, axes_of, axis_of, contiguous, flat, kept_shape
+from .comparisons import numbers
 
 AXES = [
     sample((5, 3)), sample((5, 3), axis=0), sample((5, 3), axis=-1, keepdims=True), sample((2, 3, 17), axis=(0, 2)),
@@ -30,12 +33,63 @@ NO_AXIS = [
 EMPTY = [bad((0, 3), axis=0, error=ShapeError, match="over no elements is not defined, shape (0, 3), axis 0")]
 
 
+class Layout:
+    """How an array of some shape is reduced over some axes: as blocks x[m,n,r], over their middle axis.
+
+    Its numbers are moved only if axes lie between those.
+    """
+
+    __slots__ = ("back", "blocks", "columns", "count", "kept", "order", "rest", "shape")
+
+    def __init__(self, name, shape, axis):
+        axes = axes_of(name, axis, len(shape))
+        others = [i for i in range(len(shape)) if i not in axes]
+        first = axes[0] if axes else len(shape)
+        behind = first + len(axes)
+        self.shape, self.kept, self.rest = shape, kept_shape(shape, axes), tuple(shape[i] for i in others)
+        self.count = math.prod(shape[a] for a in axes)
+        self.order = self.back = None
+        rows, columns = math.prod(shape[:first]), math.prod(shape[behind:])
+        if axes != tuple(range(first, behind)):
+            self.order = (*others, *axes)
+            self.back = np.argsort(self.order)
+            rows, columns = math.prod(self.rest), 1
+        self.blocks, self.columns = (rows, self.count, columns), (rows, columns)
+
+    def split(self, x):
+        """x as blocks."""
+        return contiguous(x if self.order is None else x.transpose(self.order)).reshape(self.blocks)
+
+    def new(self, dtype):
+        """A new array of the shape, and its blocks, to be filled."""
+        if self.order is None:
+            out = np.empty(self.shape, dtype)
+            return out, out.reshape(self.blocks)
+        blocks = np.empty(self.blocks, dtype)
+        return blocks.reshape([self.shape[i] for i in self.order]).transpose(self.back), blocks
+
+    def beside(self, g):
+        """The gradient of the reduction's output as the matrix that belongs to the blocks."""
+        return contiguous(g).reshape(self.columns)
+
+    def shaped(self, out, keepdims):
+        """The results in their shape."""
+        return out.reshape(self.kept if keepdims else self.rest)
+
+
+_layout = functools.lru_cache(1024)(Layout)
+
+
+def layout(name, shape, axis):
+    """The Layout for a shape and an axis argument; ShapeError where axes do not exist."""
+    return _layout(name, shape, axis) if axis is None or type(axis) is int else Layout(name, shape, axis)
+
+
 def check_axes(name, empty=True):
     """A check that the axes exist, and that there is something along them, unless that has a meaning."""
 
     def check(x, axis=None, keepdims=False, **_):
-        axes = axes_of(name, axis, np.ndim(x))
-        if not empty and 0 in [x.shape[a] for a in axes]:
+        if not layout(name, np.shape(x), axis).count and not empty:
             raise ShapeError(f"{name}: {name} over no elements is not defined, shape {x.shape}, axis {axis}")
 
     return check
@@ -43,45 +97,43 @@ def check_axes(name, empty=True):
 
 def count_of(shape, axis):
     """How many elements a reduction of an array of this shape takes together."""
-    return int(np.prod([shape[a] for a in axes_of("sum", axis, len(shape))]))
+    return layout("sum", shape, axis).count
 
 
-def spread(g, x, axis, keepdims):
-    """A gradient of a reduction's output, with the reduced axes back at length 1, so that it broadcasts against x."""
-    return g if keepdims else g.reshape(kept_shape(x.shape, axes_of("sum", axis, x.ndim)))
+@functools.lru_cache(1024)
+def _one_number(value, dtype):
+    return np.array([value], dtype)
 
 
-def shaped(out, x, axis, keepdims):
-    """The results of a reduction in their shape."""
-    axes = axes_of("sum", axis, x.ndim)
-    return out.reshape(kept_shape(x.shape, axes) if keepdims else [n for i, n in enumerate(x.shape) if i not in axes])
-
-
-def beside(g, blocks):
-    """The gradient of a reduction's output as the matrix that belongs to its blocks x[M,n,r]."""
-    return contiguous(g).reshape(blocks.shape[0], blocks.shape[2])
-
-
-def results(blocks, count=1):
-    """New matrices for the results of a reduction of blocks x[M,n,r]."""
-    return [np.empty((blocks.shape[0], blocks.shape[2]), blocks.dtype) for _ in range(count)]
+def one_constant(value, dtype):
+    """A constant array of one number."""
+    return constant(_one_number(value, dtype))
 
 
 # ---- sums -------------------------------------------------------------------------------------------------------------
-def _sum(x, axis):
-    blocks = as_blocks(x, axes_of("sum", axis, x.ndim))
-    (out,) = results(blocks)
-    if blocks.shape[2] == 1:
-        kernels.sum_rows(blocks.reshape(blocks.shape[:2]), flat(out))
-    elif blocks.shape[0] == 1:
-        kernels.sum_columns(blocks.reshape(blocks.shape[1:]), flat(out))
+def _sum(x, plan):
+    blocks, (rows, columns) = plan.split(x), plan.columns
+    out = np.empty(plan.columns, x.dtype)
+    if columns == 1:
+        share(kernels.sum_rows, blocks.reshape(rows, plan.count), out.reshape(rows))
+    elif rows == 1:
+        kernels.sum_columns(blocks.reshape(plan.count, columns), out.reshape(columns))
     else:
-        kernels.sum_over(blocks, out)
+        share(kernels.sum_over, blocks, out)
     return out
 
 
+def _spread(g, plan):
+    """The gradient of a sum's input: that of the output, broadcast along the axes."""
+    g = g.reshape(plan.kept)
+    if type(g) is not np.ndarray or not g.size or not g.flags.c_contiguous:
+        return np.broadcast_to(g, plan.shape)
+    strides = [s if n == k else 0 for n, k, s in zip(plan.shape, plan.kept, g.strides)]  # noqa: B905
+    return np.ndarray(plan.shape, g.dtype, g, 0, strides)  # as np.broadcast_to, which takes longer
+
+
 def _sum_rule(g, _y, _x, axis=None, keepdims=False):
-    return np.broadcast_to(spread(g, _x, axis, keepdims), _x.shape)
+    return _spread(g, layout("sum", _x.shape, axis))
 
 
 @op(twin=lambda x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims), backward=[_sum_rule], samples=AXES,
@@ -92,11 +144,14 @@ def sum(x, /, axis=None, keepdims=False):
     >>> sum(np.ones((2, 3)), axis=0)
     array([2., 2., 2.])
     """
-    return shaped(_sum(x, axis), x, axis, keepdims)
+    plan = layout("sum", x.shape, axis)
+    return plan.shaped(_sum(x, plan), keepdims)
 
 
 def _mean_rule(g, _y, _x, axis=None, keepdims=False):
-    return _sum_rule(g / count_of(_x.shape, axis), _y, _x, axis, keepdims)
+    plan = layout("mean", _x.shape, axis)
+    g = g / plan.count
+    return _spread(np.asarray(g) if isinstance(g, np.generic) else g, plan)
 
 
 @op(twin=lambda x, axis=None, keepdims=False: x.mean(axis=axis, keepdims=keepdims), backward=[_mean_rule],
@@ -108,27 +163,28 @@ def mean(x, /, axis=None, keepdims=False):
     >>> mean(np.array([[1.0, 2.0], [3.0, 6.0]]), axis=1)
     array([1.5, 4.5])
     """
-    total = _sum(x, axis)
-    kernels.divide(flat(total), constant(np.array([count_of(x.shape, axis)], x.dtype)), flat(total))
-    return shaped(total, x, axis, keepdims)
+    plan = layout("mean", x.shape, axis)
+    total = _sum(x, plan)
+    kernels.divide(flat(total), one_constant(plan.count, x.dtype), flat(total))
+    return plan.shaped(total, keepdims)
 
 
 # ---- extremes ---------------------------------------------------------------------------------------------------------
 def _extreme(kernel, x, axis, keepdims):
-    blocks = as_blocks(x, axes_of("max", axis, x.ndim))
-    (out,) = results(blocks)
+    plan = layout("max", x.shape, axis)
+    out = np.empty(plan.columns, x.dtype)
     if out.size:
-        kernel(blocks, out)
-    return shaped(out, x, axis, keepdims)
+        share(kernel, plan.split(x), out)
+    return plan.shaped(out, keepdims)
 
 
 def _extreme_backward(needs, g, y, x, axis=None, keepdims=False):
     """The gradient is split evenly between the elements that reach the extreme; NaN wins."""
-    axes = axes_of("max", axis, x.ndim)
-    blocks = as_blocks(x, axes)
-    (count,), out = results(blocks), np.empty_like(blocks)
-    kernels.extreme_backward(beside(g, blocks), y.reshape(count.shape), blocks, count, out)
-    return (in_place_of(x, out, axes),)
+    plan = layout("max", x.shape, axis)
+    out, blocks = plan.new(x.dtype)
+    count = np.empty(plan.columns, x.dtype)
+    share(kernels.extreme_backward, plan.beside(g), y.reshape(plan.columns), plan.split(x), count, blocks)
+    return (out,)
 
 
 def extreme_twin(reduce):
@@ -220,15 +276,15 @@ def _prod_twin(x, axis=None, keepdims=False):
         pairs = rows[..., :half] * rows[..., half : 2 * half]
         rows = np.concatenate([pairs, rows[..., 2 * half :]], axis=-1) if n % 2 else pairs
         n -= half
-    return shaped(rows[..., 0] if n else rows.sum(axis=-1) + 1, x, axis, keepdims)
+    return layout("prod", x.shape, axis).shaped(rows[..., 0] if n else rows.sum(axis=-1) + 1, keepdims)
 
 
 def _prod_backward(needs, g, y, x, axis=None, keepdims=False):
-    axes = axes_of("prod", axis, x.ndim)
-    blocks = as_blocks(x, axes)
-    (product,), out = results(blocks), np.empty_like(blocks)
-    kernels.prod_backward(beside(g, blocks), y.reshape(product.shape), blocks, product, out)
-    return (in_place_of(x, out, axes),)
+    plan = layout("prod", x.shape, axis)
+    out, blocks = plan.new(x.dtype)
+    product = np.empty(plan.columns, x.dtype)
+    share(kernels.prod_backward, plan.beside(g), y.reshape(plan.columns), plan.split(x), product, blocks)
+    return (out,)
 
 
 @op(twin=_prod_twin, fused=_prod_backward, check=check_axes("prod"), errors=NO_AXIS, numpy=(np.prod,), integers=np.prod,
@@ -241,10 +297,10 @@ def prod(x, /, axis=None, keepdims=False):
     >>> prod(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([3., 8.])
     """
-    blocks = as_blocks(x, axes_of("prod", axis, x.ndim))
-    (out,) = results(blocks)
-    kernels.prod_over(blocks, out)
-    return shaped(out, x, axis, keepdims)
+    plan = layout("prod", x.shape, axis)
+    out = np.empty(plan.columns, x.dtype)
+    share(kernels.prod_over, plan.split(x), out)
+    return plan.shaped(out, keepdims)
 
 
 # ---- running sums -----------------------------------------------------------------------------------------------------
@@ -257,14 +313,19 @@ def _check_one_axis(name):
 
 
 def _running(kernel, x, axis):
-    blocks = contiguous(x).reshape(1, -1, 1) if axis is None else as_blocks(x, (axis % x.ndim,))
-    out = np.empty_like(blocks)
-    kernel(blocks, out)
-    return out.reshape(-1 if axis is None else x.shape)
+    plan = layout("cumsum", x.shape, axis)
+    out, blocks = plan.new(x.dtype)
+    share(kernel, plan.split(x), blocks)
+    return out.reshape(-1) if axis is None else out
 
 
 def _cumsum_backward_twin(g, axis=None):
     return np.flip(np.cumsum(np.flip(g, axis), axis), axis if axis is not None else 0)
+
+
+def _cumsum_rule(g, _y, _x, axis=None):
+    sums = (cumsum_backward.forward if type(g) is np.ndarray else cumsum_backward)(g, axis=axis)
+    return sums.reshape(_x.shape) if axis is None else sums
 
 
 ONE_AXIS = [sample((5, 3), axis=0), sample((5, 3), axis=1), sample((2, 3, 17), axis=1), sample((67,)), sample((67,), axis=-1),
@@ -277,7 +338,7 @@ WRONG_AXIS = [
 ]
 
 
-@op(twin=np.cumsum, backward=[lambda g, _y, _x, axis=None: cumsum_backward(g, axis=axis).reshape(_x.shape)],
+@op(twin=np.cumsum, backward=[_cumsum_rule],
     samples=[*ONE_AXIS, sample((5, 3)), sample(())], errors=WRONG_AXIS, check=_check_one_axis("cumsum"),
     tolerance=accumulated(16), numpy=(np.cumsum,), integers=np.cumsum)  # fmt: skip
 def cumsum(x, /, axis=None):

@@ -7,8 +7,9 @@ from .._op import op
 from .._samples import accumulated, bad, bounded, sample, scaled, special, strided
 from .._tensor import plain
 from ..errors import ShapeError
-from ._shared import as_blocks, axes_of, contiguous, in_place_of
-from .reduce import beside, check_axes, results, shaped
+from ..kernels import share
+from ._shared import contiguous
+from .reduce import check_axes, layout
 
 SOFT = [
     sample((5, 3)), sample((5, 3), axis=0), sample((2, 3, 17), axis=1), sample((67,)), sample((1, 1)), sample((3, 67)),
@@ -26,7 +27,8 @@ SOFT_ERRORS = [
 
 
 def _check(name):
-    return lambda x, axis=-1, keepdims=False: check_axes(name, empty=False)(x, axis)
+    check = check_axes(name, empty=False)
+    return lambda x, axis=-1, keepdims=False: check(x, axis)
 
 
 def shifted(x, axis):
@@ -53,33 +55,30 @@ def _log_softmax_twin(x, axis=-1):
 
 def _same_shape(kernel, x, axis):
     """A kernel `x[M,n,r] -> top[M,r] total[M,r] out[M,n,r]` over the axes of an array."""
-    axes = axes_of("softmax", axis, x.ndim)
-    blocks = as_blocks(x, axes)
-    (top, total), out = results(blocks, 2), np.empty_like(blocks)
-    kernel(blocks, top, total, out)
-    return contiguous(in_place_of(x, out, axes))
+    plan = layout("softmax", x.shape, axis)
+    out, blocks = plan.new(x.dtype)
+    share(kernel, plan.split(x), np.empty(plan.columns, x.dtype), np.empty(plan.columns, x.dtype), blocks)
+    return contiguous(out)
 
 
 def _same_shape_backward(kernel):
     """The gradient by a kernel `g[M,n,r] y[M,n,r] -> sums[M,r] out[M,n,r]`."""
 
     def fused(needs, g, y, x, axis=-1):
-        axes = axes_of("softmax", axis, x.ndim)
-        blocks = as_blocks(y, axes)
-        (sums,), out = results(blocks), np.empty_like(blocks)
-        kernel(as_blocks(g, axes), blocks, sums, out)
-        return (in_place_of(x, out, axes),)
+        plan = layout("softmax", x.shape, axis)
+        out, blocks = plan.new(y.dtype)
+        share(kernel, plan.split(g), plan.split(y), np.empty(plan.columns, y.dtype), blocks)
+        return (out,)
 
     return fused
 
 
 def _logsumexp_backward(needs, g, saved, x, axis=-1, keepdims=False):
     _, top, total = saved
-    axes = axes_of("logsumexp", axis, x.ndim)
-    blocks = as_blocks(x, axes)
-    out = np.empty_like(blocks)
-    kernels.logsumexp_backward(beside(g, blocks), blocks, top, total, out)
-    return (in_place_of(x, out, axes),)
+    plan = layout("logsumexp", x.shape, axis)
+    out, blocks = plan.new(x.dtype)
+    share(kernels.logsumexp_backward, plan.beside(g), plan.split(x), top, total, blocks)
+    return (out,)
 
 
 @op(twin=_logsumexp_twin, samples=[*SOFT, sample((5, 3), axis=0, keepdims=True), sample((5, 3), axis=None, keepdims=True)],
@@ -90,10 +89,10 @@ def logsumexp(x, /, axis=-1, keepdims=False):
     >>> logsumexp(np.array([1000.0, 1000.0]))
     array(1000.69314718)
     """
-    blocks = as_blocks(x, axes_of("logsumexp", axis, x.ndim))
-    top, total, out = results(blocks, 3)
-    kernels.logsumexp(blocks, top, total, out)
-    return shaped(out, x, axis, keepdims), top, total
+    plan = layout("logsumexp", x.shape, axis)
+    top, total, out = (np.empty(plan.columns, x.dtype) for _ in range(3))
+    share(kernels.logsumexp, plan.split(x), top, total, out)
+    return plan.shaped(out, keepdims), top, total
 
 
 @op(twin=_softmax_twin, samples=SOFT, errors=SOFT_ERRORS, tolerance=accumulated(4), gradient_tolerance=bounded(8),

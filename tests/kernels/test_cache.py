@@ -187,7 +187,7 @@ def test_a_changed_kernel_source_gets_its_own_folder(cache, tmp_path):
     run(cache, code + CODE_OF_HELPERS)
     assert {p.name for p in cache.iterdir()} == before
     source = package / "kernels" / "_math.py"
-    source.write_text(source.read_text().replace("x if x != x else y", "x if x != x else y + y"))
+    source.write_text(source.read_text().replace("return y if x <= most", "return y + y if x <= most"))
     assert (
         "AssertionError"
         in subprocess.run(

@@ -107,3 +107,36 @@ def test_numpys_further_positions_are_no_options_of_ours():
 
 def test_numbers_in_a_format():
     assert f"{tg.tensor(0.123456):.3f}" == "0.123"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 7, 64, 257])
+def test_extremes_among_numbers_of_every_kind(dtype, n):
+    tiny, rng = np.finfo(dtype).smallest_subnormal, np.random.default_rng(n)
+    kinds = np.array([np.inf, -np.inf, np.nan, -np.nan, 0.0, -0.0, tiny, -tiny], dtype)
+    x = rng.standard_normal((200, n)).astype(dtype)
+    x[:100] = np.where(rng.random((100, n)) < 1 / n, rng.choice(kinds, (100, n)), x[:100])
+    for axis in (0, 1, None):
+        assert np.array_equal(ops.max(x, axis=axis), x.max(axis=axis), equal_nan=True)
+        assert np.array_equal(ops.min(x, axis=axis), x.min(axis=axis), equal_nan=True)
+
+
+def _gradient_of_products(x, g):
+    t = tg.tensor(x, requires_grad=True)
+    ops.prod(t, axis=1).backward(g)
+    return t.grad
+
+
+def test_gradients_of_products_that_leave_the_range_of_numbers():
+    x = np.random.default_rng(0).uniform(-0.9, 0.9, (6, 2000))
+    x[0, 3], x[1, [3, 1990]], x[2, :90] = 0, 0, 1e3
+    x[3] = 1 + x[3] / 1e3
+    x[3, 70] = 0
+    others = [[np.prod(np.delete(row, j)) for j in range(row.size)] for row in x]
+    assert np.allclose(_gradient_of_products(x, np.ones(6)), others, rtol=1e-9, atol=1e-290)
+
+
+def test_gradients_of_products_with_numbers_that_are_not_finite():
+    x = np.array([[0.0, 2.0, np.inf], [np.nan, 0.0, 1.0], [0.0, 2.0, 3.0]])
+    expected = [[np.inf, np.nan, 0.0], [0.0, np.nan, np.nan], [np.inf, np.nan, np.nan]]
+    assert np.array_equal(_gradient_of_products(x, np.array([1, 1, np.inf])), expected, equal_nan=True)

@@ -1,4 +1,6 @@
-"""Large elementwise calls are shared between threads: the same bits on any number of them."""
+"""Large calls are shared between threads: the same bits on any number of them."""
+
+import functools
 
 import numpy as np
 import pytest
@@ -24,8 +26,8 @@ def small(monkeypatch):
     tg.set_threads(None)
 
 
-def results(op, arrays):
-    leaves = [tg.tensor(a, requires_grad=k) for a, k in zip(arrays, op.differentiable, strict=True)]
+def results(op, arrays, differentiable):
+    leaves = [tg.tensor(a, requires_grad=k) for a, k in zip(arrays, differentiable, strict=True)]
     y = op(*leaves)
     if y.requires_grad:
         y.backward(np.cos(y.numpy() * 0 + np.arange(y.size).reshape(y.shape)).astype(y.dtype))
@@ -42,7 +44,7 @@ def test_the_same_bits_on_any_number_of_threads(name, dtype):
     with np.errstate(all="ignore"):
         for threads in (1, 2, 3, 7):
             tg.set_threads(threads)
-            found.append(results(op, arrays))
+            found.append(results(op, arrays, op.differentiable))
     assert found[1:] == found[:-1]
 
 
@@ -50,3 +52,15 @@ def test_a_single_number_goes_to_every_thread():
     x = np.random.default_rng(0).normal(size=30_000)
     tg.set_threads(2)
     assert np.array_equal(ops.multiply(x, 3.0), x * 3.0) and np.array_equal(ops.where(x > 0, x, 0.0), np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("name", [
+    "softmax", "log_softmax", "logsumexp", "max", "min", "sum", "mean", "prod", "var", "std", "vector_norm", "cumsum",
+])  # fmt: skip
+@pytest.mark.parametrize("shape, axis", [((301, 67), 1), ((301, 67), 0), ((37, 20, 31), 1)])
+def test_rows_have_the_same_bits_on_any_number_of_threads(name, shape, axis):
+    x, found = np.random.default_rng(0).normal(size=shape).astype("float32"), []
+    for threads in (1, 2, 3):
+        tg.set_threads(threads)
+        found.append(results(functools.partial(OPS[name], axis=axis), [x], [True]))
+    assert found[1:] == found[:-1]

@@ -72,16 +72,16 @@ def test_options_are_numbers(wrong):
 
 def test_several_inputs_broadcast_and_each_has_its_slope():
     # Two slopes on one line that differ in a constant alone.
-    two = lambda a, b, y, real: real(2), lambda a, b, y, real: real(3)  # fmt: skip
+    two = lambda a, b, y, real: real(2), lambda a, b, y, real: real(4)  # fmt: skip
 
     @pointwise(
-        twin=lambda a, b: 2 * a + 3 * b,
+        twin=lambda a, b: 2 * a + 4 * b,
         slope=two,
         samples=[sample((5, 3), (3,)), sample((), (2, 3)), sample((2,), (2,))],
     )
     def weighted_sum(a, b, real):
         """An example."""
-        return real(2) * a + real(3) * b
+        return real(2) * a + real(4) * b
 
     report = tg.check_op("weighted_sum")
     assert report.ok, str(report)

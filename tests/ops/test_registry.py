@@ -87,3 +87,24 @@ def test_products_where_they_change_their_way(shape, activation, dtype):
 
 def near(got, truth):
     return np.abs(got - truth).max() <= 64 * np.finfo(got.dtype).eps * np.abs(truth).max()
+
+
+# ---- what tensorgrad.ops exports --------------------------------------------------------------------------------------
+PROMISED = """
+    abs absolute add arccos arcsin arctan argmax argmin array_split astype broadcast_to celu cholesky clamp clip
+    cofactors concatenate cos cosh cumsum cumsum_backward dense det diagonal divide dot einsum elu equal erf exp
+    expand_dims expm1 find flip gelu gelu_erf gelu_tanh getitem greater greater_equal hard_sigmoid hard_swish hardtanh
+    inv leaky_relu less less_equal log log1p log2 log_sigmoid log_softmax logaddexp logsumexp matmul max maximum mean min
+    minimum mish moveaxis mse_loss multiply negative norm not_equal outer pad positive power prelu prod ravel reciprocal
+    relu relu6 relu_backward repeat reshape roll scatter_add selu sigmoid sigmoid_backward sign silu sin sinh slogdet
+    softmax softmax_cross_entropy softplus softsign solve split sqrt square squeeze stack std subtract sum swapaxes swish
+    take take_along_axis tan tanh tanh_backward tensordot tile trace transpose tril triu var vector_norm where
+"""
+
+
+def test_what_is_on_record_is_exported_and_nothing_that_was_is_gone():
+    assert set(ops.__all__) == {*OPS, "absolute", "find", "swish"} and set(PROMISED.split()) <= set(ops.__all__)
+    for name in ops.__all__:
+        exported = getattr(ops, name)
+        assert callable(exported) and (exported is OPS.get(name) or exported.__name__ in (name, "abs", "silu"))
+    assert ops.concatenate([[1.0], [2.0]]).tolist() == ops.stack([1.0, 2.0]).tolist() == [1, 2]

@@ -1,0 +1,270 @@
+# mypy: disable-error-code="call-arg, var-annotated"
+"""Threads that stay: a job is handed to them, and waited for, in one compiled call.
+
+A job is a kernel call in chunks along one axis, with as many runs of chunks as there are threads. Each thread claims the
+chunks of its own run one by one, then those that others have not begun: a thread that comes late, or not at all, holds
+nobody up. Threads that found nothing to do for a while sleep in `read` until a byte is written for them.
+
+The words of a pool are integers in memory that all its threads see; who writes a word is alone in its cache line.
+"""
+
+import functools
+import math
+import os
+import threading
+import time
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ._compile import _KINDS, REAL, jit
+from ._rows import _call, _word, row_of
+from .threads import _fetch_add, _give_way, _load, _pause
+
+AWAKE = 100e-6  # seconds that a thread waits for more work before it sleeps
+BUFFERS = 8  # the most of a kernel that can be shared
+_LINE = 16  # words; processors fetch lines in pairs
+_TAKEN, _JOB, _DONE, _POSTED, _ASLEEP, _LEFT = (i * _LINE for i in range(6))  # _LEFT: a line for each thread
+_FAILED, _QUIT = _DONE + 1, _POSTED + 1
+_HEAD = 5  # words of a plan before those of its buffers: threads, chunks, step, length, buffers
+_NONE = (0,) * BUFFERS
+_ROW = 160  # words, no fewer than those of any row
+
+# Found in the C library when the code is loaded.
+_CALLS, _size = (("_read", "_write"), types.int32) if os.name == "nt" else (("read", "write"), types.intp)
+_read, _write = (types.ExternalFunction(name, _size(types.int32, types.intp, _size)) for name in _CALLS)
+
+
+@intrinsic  # type: ignore[arg-type]
+def _store(typingctx, address, value):
+    """Set the integer at an address, after all that was written before."""
+
+    def emit(context, builder, signature, values):
+        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
+        builder.store_atomic(values[1], pointer, "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic  # type: ignore[arg-type]
+def _put(typingctx, address, value):
+    """Set the integer at an address."""
+
+    def emit(context, builder, signature, values):
+        builder.store(values[1], builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@jit
+def _chunk(words, plan, i, row):
+    """Run chunk i of a job: the row of the plan, with the addresses and extents of the chunk."""
+    step, length, buffers = _word(plan + 16), _word(plan + 24), _word(plan + 32)
+    first = i * step
+    rows = min(step, length - first)
+    source = plan + 8 * (_HEAD + 4 * buffers)
+    for j in range(2 + _word(source + 8)):
+        _put(row + 8 * j, _word(source + 8 * j))
+    for b in range(buffers):
+        about = plan + 8 * (_HEAD + 4 * b)
+        at, sliced, inner, item = _word(about), _word(about + 8), _word(about + 16), _word(about + 24)
+        address = _word(words + 8 * (_JOB + 1 + b))
+        if sliced:
+            _put(row + 8 * at, rows * inner)
+            _put(row + 8 * (at + 3), rows)
+            address += first * inner * item
+        _put(row + 8 * (at + 2), address)
+    return _call(row)
+
+
+@jit
+def _work(words, threads, me, row):
+    """Claim chunks and run them until none is left; how many."""
+    found = 0
+    for k in range(threads):
+        owner = (me + k) % threads
+        left = words + 8 * (_LEFT + owner * _LINE)
+        while _load(left) > 0:
+            claimed = _fetch_add(left, -1)
+            if claimed <= 0:
+                break
+            plan = _word(words + 8 * _JOB)
+            i = _word(plan + 8) * (owner + 1) // threads - claimed
+            if _chunk(words, plan, i, row) != 0:
+                _store(words + 8 * _FAILED, 1)
+            _fetch_add(words + 8 * _DONE, 1)
+            found += 1
+    return found
+
+
+@jit
+def _run(words, plan, awaken, row, a0, a1, a2, a3, a4, a5, a6, a7):
+    """Run a job with the pool's threads. 0: not run, as the pool is in use; 1: done; 2: a chunk has raised."""
+    taken = words + 8 * _TAKEN
+    if _load(taken) != 0 or _fetch_add(taken, 1) != 0:
+        return 0
+    threads, chunks = _word(plan), _word(plan + 8)
+    for i, a in enumerate((plan, a0, a1, a2, a3, a4, a5, a6, a7)):
+        _put(words + 8 * (_JOB + i), a)
+    _store(words + 8 * _DONE, 0)
+    _store(words + 8 * _FAILED, 0)
+    for t in range(threads):
+        _store(words + 8 * (_LEFT + t * _LINE), chunks * (t + 1) // threads - chunks * t // threads)
+    _fetch_add(words + 8 * _POSTED, 1)
+    asleep = min(_load(words + 8 * _ASLEEP), chunks - 1)
+    if asleep > 0:
+        _fetch_add(words + 8 * _ASLEEP, -asleep)
+        _write(awaken, words, asleep)
+    _work(words, threads, 0, row)
+    spins = 0
+    while _load(words + 8 * _DONE) < chunks:
+        spins += 1
+        if spins < 2000:
+            _pause()
+        else:
+            _give_way()
+    failed = _load(words + 8 * _FAILED)
+    _store(taken, 0)
+    return 1 + failed
+
+
+@jit
+def _serve(words, threads, me, row, bed, spins):
+    """Work on jobs as they come; False when told to quit, True when `read` failed."""
+    seen, idle = 0, 0
+    while True:
+        posted = _load(words + 8 * _POSTED)
+        if _load(words + 8 * _QUIT) != 0:
+            return False
+        if posted != seen:
+            seen = posted
+            if _work(words, threads, me, row) > 0:
+                idle = 0
+        elif idle < spins:
+            idle += 1
+            _pause()
+        else:
+            idle = 0
+            _fetch_add(words + 8 * _ASLEEP, 1)
+            if _load(words + 8 * _POSTED) == seen and _read(bed, row, 1) <= 0:
+                return True
+
+
+@jit
+def _pauses(n):
+    for _ in range(n):
+        _pause()
+
+
+class Pool:
+    """`threads` - 1 threads that wait for jobs; the caller is the first of them."""
+
+    def __init__(self, threads):
+        self.threads = threads
+        memory = np.zeros(_LEFT + threads * (_LINE + _ROW) + _LINE, np.int64)
+        self._memory = memory[-(memory.ctypes.data // 8) % _LINE :]
+        self._words = self._memory.ctypes.data
+        self._rows = self._words + 8 * (_LEFT + threads * _LINE)
+        self._bed, self._awaken = os.pipe()
+        _pauses(1)
+        start = time.perf_counter()
+        _pauses(1000)
+        self._spins = int(1000 * AWAKE / (time.perf_counter() - start))
+        self._others = []
+        for me in range(1, threads):
+            thread = threading.Thread(target=self._serve, args=(me,), name=f"tensorgrad-{me}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the caller does the work of those that are missing
+                break
+            self._others.append(thread)
+
+    def _serve(self, me):
+        while _serve(self._words, self.threads, me, self._rows + 8 * _ROW * me, self._bed, self._spins):
+            try:
+                os.read(self._bed, 1)  # if the other was interrupted, this goes on
+            except OSError:
+                return
+
+    def run(self, plan, addresses):
+        """Run a plan on the arrays at these addresses; False if the pool is in use, or if the kernel raised."""
+        return _run(self._words, plan.address, self._awaken, self._rows, *addresses, *_NONE[len(addresses) :]) == 1
+
+    def quit(self, seconds=0.0):
+        """Tell the threads to end, and wait so long for each."""
+        self._memory[_QUIT] = 1
+        os.write(self._awaken, bytes(self.threads))
+        for thread in self._others:
+            thread.join(seconds)
+
+    def __del__(self, close=os.close):  # each of its threads holds the pool until it ends
+        if hasattr(self, "_awaken"):
+            close(self._bed)
+            close(self._awaken)
+
+
+def open_pool(threads):
+    """A Pool, or None where there can be none."""
+    if any(llvm.address_of_symbol(name) is None for name in _CALLS):
+        return None
+    try:
+        return Pool(threads)
+    except OSError:  # no more files
+        return None
+
+
+class Plan:
+    """Words, and where they are."""
+
+    def __init__(self, words):
+        self.words = np.array(words, np.int64)
+        self.address = self.words.ctypes.data
+
+
+def plan_of(kernel, threads, even, shapes, dtypes):
+    """A Plan: how a call on buffers of these shapes is dealt out; None if it cannot be."""
+    sizes, extent = kernel.sizes(shapes), dealt(kernel)
+    real = next((d for b, d in zip(kernel.buffers, dtypes, strict=True) if not b.kind), np.dtype(np.float64))
+    declared = [_KINDS[b.kind][0] if b.kind else real for b in kernel.buffers]
+    if extent is None or not sizes[extent] or real not in REAL or declared != list(dtypes):
+        return None
+    length, most = sizes[extent], max(map(math.prod, shapes))
+    behind = max(1, most // length)  # numbers for each index of the extent
+    tile = even if behind == 1 else next(t for t in (64, 8, 1) if 2 * t <= length or t == 1)
+    step = max(-(-even // (behind * tile)), length // (4 * threads * tile)) * tile  # some four chunks for each thread
+    chunks = -(-length // step)
+    if chunks < 2:
+        return None
+    words, at = [threads, chunks, step, length, len(shapes)], 6  # where a size stands in the row
+    for b, shape, dtype in zip(kernel.buffers, shapes, dtypes, strict=True):
+        sliced = _plain(b.extents[0]) == extent and shape[0] == length
+        words += [at, sliced, math.prod(shape[1:]), dtype.itemsize]
+        at += 5 + 2 * len(shape)
+    row = row_of(kernel, real, [(0, s, d.itemsize) for s, d in zip(shapes, dtypes, strict=True)])
+    return Plan([*words, *row])
+
+
+@functools.cache
+def dealt(kernel):
+    """The extent that a kernel's calls are dealt out along; None if there is none.
+
+    It is the first axis of every buffer that has it, and all that are written have it: else they would hold partial sums.
+    """
+    buffers = kernel.buffers
+    if len(buffers) > BUFFERS or any(b.tells for b in buffers):
+        return None
+    for extent in dict.fromkeys(_plain(b.extents[0]) for b in buffers):
+        places = [[i for i, e in enumerate(b.extents) if _plain(e) == extent] for b in buffers]
+        written = [p for p, b in zip(places, buffers, strict=True) if b.written]
+        if extent[0].isupper() and all(p in ([], [0]) for p in places) and all(written):
+            return extent
+    return None
+
+
+def _plain(extent):
+    return extent.partition("|")[0]
