@@ -249,6 +249,21 @@ def arccosh(x, real):
     return near if not x > real(FAR) else log_of(x) + real(LN2)
 
 
+@pointwise(ties="infinite at both ends",
+           twin=lambda x: (np.log(1 + x) - np.log(1 - x)) / 2,
+           slope=lambda x, y, real: real(1) / ((real(1) - x) * (real(1) + x)),
+           backward=[lambda g, _y, x: g / ((1 - x) * (1 + x))], errors=NO_NUMBERS, numpy=(np.arctanh,),
+           samples=[*between(-0.99, 0.99), sample(scaled((33,), 1e-6)), sample([0.5, -0.5, 0.999])])  # fmt: skip
+def arctanh(x, real):
+    """The number whose hyperbolic tangent is x; infinite at -1 and 1, nan outside.
+
+    >>> arctanh(np.array([0.0, 0.5]))
+    array([0.        , 0.54930614])
+    """
+    a = abs(x)
+    return math.copysign(real(0.5) * log1p_of(real(2) * a / (real(1) - a)), x)
+
+
 SLOPE_OF_ERF = 2 / math.sqrt(math.pi)
 
 
