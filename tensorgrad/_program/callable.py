@@ -245,6 +245,8 @@ class CompiledModel:
             return _numbers(self.model(x))
 
     def _record(self, key, x):
+        if any(m._hooks for _, m in self.model.named_modules()):  # which a recording that fails would call, too
+            return self._eagerly(x)
         argument = np.array(x, self.model.dtype) if x.dtype.kind == "f" else _argument(x, False)
         try:
             with evaluating(self.model):

@@ -49,6 +49,7 @@ from .elementwise import (
     tanh_backward,
     where,
 )
+from .embedding import embedding, embedding_backward
 from .losses import first_outside, outside, softmax_cross_entropy
 from .moments import (
     norm_backward,
@@ -78,6 +79,7 @@ from .moves import (
     take_integers,
     widen,
 )
+from .penalties import elastic_net, elastic_net_backward
 from .products import (
     FIRST,
     LARGEST_PRODUCT,

@@ -1,5 +1,6 @@
 """Layers, models and losses; one set for both engines."""
 
+from . import initialisers
 from .activations import (
     CELU,
     ELU,
@@ -23,10 +24,12 @@ from .activations import (
     Tanh,
 )
 from .dense import Dense
+from .embedding import Embedding
 from .functional import functional_call
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Module
 from .sequential import Sequential
+from .structure import Flatten, Identity, Lambda, Parallel, Reshape, Residual
 
 __all__ = [
     "CELU",
@@ -35,9 +38,13 @@ __all__ = [
     "SELU",
     "CrossEntropyLoss",
     "Dense",
+    "Embedding",
+    "Flatten",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "Identity",
+    "Lambda",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
@@ -45,8 +52,11 @@ __all__ = [
     "Mish",
     "Module",
     "PReLU",
+    "Parallel",
     "ReLU",
     "ReLU6",
+    "Reshape",
+    "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -55,6 +65,7 @@ __all__ = [
     "Softsign",
     "Tanh",
     "functional_call",
+    "initialisers",
 ]  # fmt: skip
 
 

@@ -9,30 +9,18 @@ from .._parameter import Parameter
 from .._random import generator
 from ..errors import OptionError, ShapeError, choose
 from .activations import ReLU
+from .initialisers import draw, initialiser
 from .module import Module
 
 _RELU = ReLU.forward
 
 
-def he_normal(rng, fan_in, fan_out):
-    """Normal with variance 2 / fan_in: keeps the size of signals through ReLU layers (He et al. 2015, equation 10)."""
-    return rng.normal(size=(fan_in, fan_out)) * np.sqrt(2 / max(fan_in, 1))
-
-
-def glorot_uniform(rng, fan_in, fan_out):
-    """Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010, equation 16)."""
-    return rng.uniform(-1, 1, size=(fan_in, fan_out)) * np.sqrt(6 / max(fan_in + fan_out, 1))
-
-
-INITIALISERS = {"he_normal": he_normal, "glorot_uniform": glorot_uniform}
-
-
 class Dense(Module):
     """y = x @ weight + bias: (..., in_features) -> (..., out_features).
 
-    weight is (in_features, out_features), drawn by `init` ("he_normal" or "glorot_uniform") from `rng` (a seed, a
-    Generator, or None for fresh entropy); bias (out_features,) starts at 0, and `bias=False` leaves it out.
-    Raises ShapeError for an input whose last axis is not in_features.
+    weight is (in_features, out_features), drawn by `init` (a name or a function of `nn.initialisers`) from `rng` (a seed,
+    a Generator, or None for fresh entropy); bias (out_features,) starts at 0, and `bias=False` leaves it out.
+    `penalise(l2=1e-4)` makes large weights cost. Raises ShapeError for an input whose last axis is not in_features.
 
     >>> layer = Dense(2, 3, rng=0)
     >>> layer(np.zeros((5, 2), np.float32)).shape
@@ -47,13 +35,13 @@ class Dense(Module):
             "Dense", "dtype", dtype if isinstance(dtype, str) else str(np.dtype(dtype)), {"float32": 0, "float64": 0}
         )
         self.in_features, self.out_features = int(in_features), int(out_features)
-        self._initialise = choose("Dense", "init", init, INITIALISERS)
+        self._initialise = initialiser("Dense", "init", init)
         self.weight = Parameter(np.zeros((self.in_features, self.out_features), dtype=dtype))
         self.bias = Parameter(np.zeros(self.out_features, dtype=dtype)) if bias else None
         self.reset_parameters(generator("Dense", rng))
 
     def reset_parameters(self, rng):
-        self.weight.data = self._initialise(rng, self.in_features, self.out_features)
+        draw(self.weight, self._initialise, rng, "Dense")
         if self.bias is not None:
             self.bias.data = np.zeros(self.out_features, dtype=self.bias.dtype)
 

@@ -1,6 +1,8 @@
 """Module: what all layers, models and losses are made of."""
 
 import copy
+from reprlib import recursive_repr
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from .._random import generator
 from .._tape import mode
 from ..errors import EngineError, OptionError, ShapeError, choose
 from ..kernels import current
+from ._hooks import FORWARD, GRADIENT, Handle, call_with_hooks
+from .penalties import penalise, penalised, total
 
 
 class Module:
@@ -26,6 +30,8 @@ class Module:
     """
 
     training = True
+    _hooks: tuple = ()  # of functions that watch it
+    _penalties: tuple = ()  # (name of a parameter of its own, l1, l2)
 
     def forward(self, *args, **kwargs):
         """Compute the output; every subclass has its own."""
@@ -43,6 +49,8 @@ class Module:
         if current.log is not None:
             current.log.modules[id(self)] = self
             current.log.watch(vars(self).values())
+        if self._hooks:
+            return call_with_hooks(self, args, kwargs)
         if mode.trace is None:
             return self.forward(*args, **kwargs)
         with mode.trace.inside(self):
@@ -51,6 +59,9 @@ class Module:
     def fused_with(self, following):
         """A callable that does the work of this layer and of the following one at once, or None where there is none."""
         return None
+
+    def check_inputs(self, X):
+        """Raise an error if there are rows in this data that cannot be: `fit` asks before it trains."""
 
     # ---- structure ------------------------------------------------------------------------------------------------
     def children(self):
@@ -81,6 +92,10 @@ class Module:
         """All parameters, as a list."""
         return [p for _, p in self.named_parameters()]
 
+    def own_parameters(self):
+        """{name: Parameter} of the parameters that are directly in this module."""
+        return {name: value for name, value in _members(vars(self)) if isinstance(value, Parameter)}
+
     @property
     def engine(self):
         """ "tensor" or "scalar"; a model without parameters is on the tensor engine."""
@@ -106,6 +121,18 @@ class Module:
     def eval(self):
         """Switch the whole model to evaluation; returns it."""
         return self.train(False)
+
+    def freeze(self):
+        """Let training leave all parameters as they are, until `unfreeze`; returns the module."""
+        for p in self.parameters():
+            p.requires_grad = False
+        return self
+
+    def unfreeze(self):
+        """Let training change all parameters again; returns the module."""
+        for p in self.parameters():
+            p.requires_grad = True
+        return self
 
     def zero_grad(self):
         """Forget all gradients."""
@@ -141,6 +168,78 @@ class Module:
             p.data = state[name]
         return self
 
+    # ---- penalties, hooks, summary ----------------------------------------------------------------------------------
+    def penalise(self, l1=0.0, l2=0.0, parameters=None):
+        """Let large weights cost l1 sum(|w|) + l2 sum(w**2) in training: of every parameter inside that is no bias, or of
+        those of the given names ("weight", "bias"). Said again it replaces what was said before; returns the module.
+
+        `fit` adds `penalty()` to the loss of each step; so does a loop of your own. `evaluate` does not.
+        Raises OptionError for a name that no module inside has.
+
+        >>> from tensorgrad import nn
+        >>> model = nn.Sequential(nn.Dense(2, 64).penalise(l2=5e-4).penalise(l2=1e-4, parameters="bias"), nn.ReLU())
+        """
+        return penalise(self, l1, l2, parameters)
+
+    def penalty(self):
+        """The sum of all penalties, a scalar to add to the loss; 0.0 where there are none. A shared parameter counts once.
+
+        >>> from tensorgrad import nn
+        >>> layer = nn.Dense(2, 1, init="zeros").penalise(l1=1.0, l2=0.5)
+        >>> layer.weight.data = [[2.0], [-3.0]]
+        >>> layer.penalty().item()  # |2| + |-3| + (2**2 + 3**2) / 2
+        11.5
+        """
+        return total(penalised(self))
+
+    def on_forward(self, function):
+        """Call `function(module, inputs, output)` after each forward; what it returns, unless None, takes the output's place.
+
+        Returns a handle: `.remove()` takes it off, as does the end of a `with` block. Steps with hooks run eagerly, and
+        copies have none.
+
+        >>> from tensorgrad import nn
+        >>> model, shapes = nn.Sequential(nn.Dense(2, 3, rng=0), nn.Tanh()), []
+        >>> with model[0].on_forward(lambda module, inputs, output: shapes.append(output.shape)):
+        ...     y = model(np.zeros((5, 2), np.float32))
+        >>> shapes
+        [(5, 3)]
+        """
+        return Handle(self, FORWARD, function)
+
+    def on_gradient(self, function):
+        """Call `function(module, gradient)` when a backward brings the gradient of the module's output, an array; what it
+        returns, unless None, goes on in its place. Returns a handle, as `on_forward` does.
+
+        >>> from tensorgrad import nn
+        >>> model, seen = nn.Sequential(nn.Dense(2, 3, rng=0), nn.Dense(3, 1, rng=0)), []
+        >>> handle = model[1].on_gradient(lambda module, gradient: seen.append(gradient))
+        >>> model(np.zeros((2, 2), np.float32)).sum().backward()
+        >>> seen[0].tolist()
+        [[1.0], [1.0]]
+        >>> handle.remove()
+        """
+        return Handle(self, GRADIENT, function)
+
+    def summary(self, input_shape, dtype=None):
+        """A table of the layers with output shapes, parameters and floating-point operations, for rows of `input_shape`.
+
+        Returns a Summary: print it, or read `.rows`, `.parameters`, `.trainable`, `.flops`. The model runs once, in
+        evaluation, on one row of zeros; `dtype` is theirs (None: the model's, or whole numbers where it asks for them).
+        See `Summary` for how operations are counted.
+
+        >>> from tensorgrad import nn
+        >>> print(nn.Sequential(nn.Dense(2, 64), nn.ReLU(), nn.Dense(64, 3)).summary((2,)))
+        layer             output   parameters  FLOPs
+        (0) Dense(2, 64)  (n, 64)         192    256
+        (1) ReLU()        (n, 64)           0     64
+        (2) Dense(64, 3)  (n, 3)          195    384
+        total                             387    704
+        """
+        from .summary import summarise
+
+        return summarise(self, input_shape, dtype)
+
     # ---- conversion -----------------------------------------------------------------------------------------------
     def to(self, engine, number=float):
         """A copy of the model on the other engine: "scalar" (microgrid Values) or "tensor".
@@ -171,8 +270,21 @@ class Module:
         """A deep copy in which every Parameter is converted, each once, so that shared ones stay shared."""
         return copy.deepcopy(self, {id(p): convert(p) for p in self.parameters()})
 
+    def __getstate__(self):
+        """Copies, also by pickle, have no hooks."""
+        state: Any = object.__getstate__(self)  # the attributes; with slots a pair of those and what is in the slots
+        own = state[0] if isinstance(state, tuple) else state
+        if own and "_hooks" in own:
+            own = {name: value for name, value in own.items() if name != "_hooks"}
+            state = (own, *state[1:]) if isinstance(state, tuple) else own
+        return state
+
+    @recursive_repr("...")
     def __repr__(self):
-        return f"{type(self).__name__}()"
+        """The class, with what is directly inside it, line by line."""
+        inside = [*self.children(), *self.own_parameters().items()]
+        lines = [f"({name}) {value!r}".replace("\n", "\n  ") for name, value in inside]
+        return "\n  ".join([f"{type(self).__name__}(", *lines]) + ("\n)" if lines else ")")
 
 
 def _members(attributes):

@@ -36,8 +36,12 @@ class Sequential(Module):
         """Append a layer; returns the model, so that calls chain."""
         if not isinstance(layer, Module):
             hint = "; call the class: " + layer.__name__ + "(...)" if isinstance(layer, type) else ""
-            hint = "; give the layers one by one: Sequential(*layers)" if isinstance(layer, list | tuple) else hint
-            raise OptionError(f"Sequential: expected a layer (nn.Module), got {layer!r}{hint}")
+            hint = (
+                f"; give the layers one by one: {type(self).__name__}(*layers)"
+                if isinstance(layer, list | tuple)
+                else hint
+            )
+            raise OptionError(f"{type(self).__name__}: expected a layer (nn.Module), got {layer!r}{hint}")
         self.layers = (*self.layers, layer)
         return self
 
@@ -50,13 +54,19 @@ class Sequential(Module):
             x = call(x)
         return x
 
+    def check_inputs(self, X):
+        """Raise an error if the first layer cannot take this data."""
+        if self.layers and type(self).forward is Sequential.forward:
+            self.layers[0].check_inputs(X)
+
     def _calls(self):
         """What is called one after another: the layers, or two at once where one kernel does the work of both."""
         made_at, calls = self._made
         if made_at != changes.count:
             layers, calls, i = self.layers, [], 0
             while i < len(layers):
-                together = layers[i].fused_with(layers[i + 1]) if i + 1 < len(layers) else None
+                watched = any(layer._hooks for layer in layers[i : i + 2])
+                together = layers[i].fused_with(layers[i + 1]) if i + 1 < len(layers) and not watched else None
                 calls.append(together or layers[i])
                 i += 2 if together else 1
             object.__setattr__(self, "_made", (changes.count, calls))  # not a change of the model
@@ -70,7 +80,3 @@ class Sequential(Module):
 
     def __iter__(self):
         return iter(self.layers)
-
-    def __repr__(self):
-        lines = [f"({i}) {layer!r}".replace("\n", "\n  ") for i, layer in enumerate(self.layers)]
-        return "\n  ".join(["Sequential(", *lines]) + ("\n)" if lines else ")")

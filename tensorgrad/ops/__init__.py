@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .activations import *
     from .comparisons import *
     from .elementwise import *
+    from .embedding import *
     from .functions import *
     from .indexing import *
     from .linalg import *
@@ -32,6 +33,7 @@ else:
         activations,
         comparisons,
         elementwise,
+        embedding,
         functions,
         indexing,
         linalg,

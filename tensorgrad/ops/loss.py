@@ -6,11 +6,11 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
-from .._samples import accumulated, bad, labels, sample, scaled, special, strided
-from ..errors import DTypeError, LabelError, ShapeError
+from .._samples import accumulated, bad, elementwise, labels, sample, scaled, special, strided
+from ..errors import DTypeError, LabelError, OptionError, ShapeError
 from ..kernels import constant, current
-from ._shared import contiguous
-from .elementwise import multiply, square, subtract
+from ._shared import contiguous, flat, numbers
+from .elementwise import multiply, sign, square, subtract
 from .reduce import mean
 from .softmax import shifted
 
@@ -100,3 +100,54 @@ def mse_loss(prediction, target, /):
     """
     _check_equal_shapes(prediction, target)
     return mean(square(subtract(prediction, target)))
+
+
+# ---- penalties --------------------------------------------------------------------------------------------------------
+def _elastic_net_twin(x, l1=0.0, l2=0.0):
+    x = np.ravel(x)
+    parts = ([l1 * np.abs(x).sum()] if l1 else []) + ([l2 * (x * x).sum()] if l2 else [])
+    return sum(parts[1:], parts[0]) if parts else 0 * x.sum()
+
+
+def _check_elastic_net(x, l1=0.0, l2=0.0):
+    for name, rate in (("l1", l1), ("l2", l2)):
+        good = isinstance(rate, int | float | np.integer | np.floating) and not isinstance(rate, bool)
+        if not good or not 0 <= rate < np.inf:
+            raise OptionError(f"elastic_net: {name} must be a number of at least 0, got {rate!r}")
+
+
+@functools.lru_cache(64)
+def _rates(l1, l2):
+    return np.array([l1, l2], np.float64)
+
+
+def _elastic_net_backward(needs, g, y, x, l1=0.0, l2=0.0):
+    out = np.empty(x.shape, x.dtype)
+    kernels.elastic_net_backward(contiguous(g).reshape(1), numbers(x), constant(_rates(l1, l2)), flat(out))
+    return [out]
+
+
+def _elastic_net_rule(g, y, x, l1=0.0, l2=0.0):
+    parts = ([multiply(sign(x), l1)] if l1 else []) + ([multiply(x, 2 * l2)] if l2 else [])
+    return multiply(g, sum(parts[1:], parts[0]) if parts else multiply(x, 0.0))
+
+
+@op(twin=_elastic_net_twin, fused=_elastic_net_backward, backward=[_elastic_net_rule], check=_check_elastic_net,
+    tolerance=accumulated(16), gradient_tolerance=elementwise(4), ties="0 at 0",
+    samples=[sample((5, 3), l1=0.5, l2=0.25), sample((67,), l1=0.1), sample((3, 33), l2=0.1), sample((), l1=2.0, l2=1.0),
+             sample((2, 3, 17), l1=1, l2=2), sample((0, 3), l1=1.0), sample((5, 3)), sample(strided(4, 33), l1=0.3, l2=0.7),
+             sample([0.0, -0.0, 1.0, -1.0], l1=1.0, l2=0.5), sample(scaled((9, 2), 1e4), l1=0.1, l2=0.2),
+             special([np.nan, 1.0], l1=1.0), special([np.inf, 1.0], l1=1.0, l2=1.0)],
+    errors=[bad((3,), l1=-1.0, error=OptionError, match="elastic_net: l1 must be a number of at least 0, got -1.0"),
+            bad((3,), l2="1", error=OptionError, match="elastic_net: l2 must be a number of at least 0, got '1'"),
+            bad((3,), l2=np.nan, error=OptionError, match="elastic_net: l2 must be a number of at least 0, got nan")],
+)  # fmt: skip
+def elastic_net(x, /, l1=0.0, l2=0.0):
+    """l1 sum(|x|) + l2 sum(x**2): any shape -> () (Zou and Hastie 2005). The gradient of |x| at 0 is 0.
+
+    >>> elastic_net(np.array([2.0, -3.0]), l1=1.0, l2=0.5)
+    array(11.5)
+    """
+    out = np.empty(1, x.dtype)
+    kernels.elastic_net(numbers(x), constant(_rates(l1, l2)), out)
+    return out.reshape(())

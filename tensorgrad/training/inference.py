@@ -21,6 +21,7 @@ def predict(model, X, batch_size=1024):
     (5, 3)
     """
     X = checked_rows(X, number_dtype(checked_model("predict", model)), "predict: X")
+    model.check_inputs(X)
     size = checked_size("predict", batch_size, len(X))
     run = runner(model)
     return np.concatenate([run(X[rows]) for rows in batches(len(X), size)])
@@ -49,6 +50,7 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024, run=None):
     `run`, if given, computes the model's outputs: fit keeps one from epoch to epoch.
     """
     X, y = checked(data, number_dtype(checked_model("evaluate", model)), "evaluate")
+    model.check_inputs(X)
     loss = None if loss is None else checked_loss("evaluate", loss)
     size = checked_size("evaluate", batch_size, len(X))
     if loss is None and not metrics:

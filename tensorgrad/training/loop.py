@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from .._parameter import changes
 from .._program.threads import checked_threads
 from .._random import generator
 from .._tensor import Tensor, plain
 from ..data import checked
 from ..errors import OptionError, ShapeError
 from ..kernels import current, kept
+from ..nn.penalties import penalised, total
 from .arguments import (
     checked_callbacks,
     checked_epochs,
@@ -67,6 +69,9 @@ def fit(
     numbers of eager training; where that cannot be, steps run eagerly and `history.eager_because` says why. `threads` is
     how many may work on a step (None: see `set_threads`); the same seed and threads give the same bits.
 
+    Penalties (`model.penalise`) are part of the loss that is minimised and kept in the History, not of `val_loss`. What is
+    frozen (`module.freeze`) stays as it is. Hooks make all steps run eagerly.
+
     Raises DataError for data that is empty, has NaN in it or does not match, OptionError for an optimizer of another model.
 
     >>> import tensorgrad as tg
@@ -92,6 +97,8 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     checked_optimizer("fit", optimizer, checked_model("fit", model))
     X, y = checked(data, number_dtype(model), "fit")
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
+    for rows in (X,) if held_out is None else (X, held_out[0]):
+        model.check_inputs(rows)
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
     most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule)
@@ -161,6 +168,7 @@ class Steps:
         self.model, self.loss, self.optimizer, self.metrics, self.targets = model, loss, optimizer, metrics, targets
         self.schedule, self.first = schedule, True
         self.history = History(model.engine)
+        self.looked_at, self.costs = -1, []
 
     def rate(self, step):
         """The learning rate of a step."""
@@ -180,6 +188,8 @@ class Steps:
         loss = self.loss(output, target)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
+        if costs := self.penalties():
+            loss = loss + total(costs)
         self.first = False
         value = float(number(loss))
         if math.isfinite(value):
@@ -190,6 +200,12 @@ class Steps:
                 return value, loss, output
         self.stop(value, at)
         return value, loss, output
+
+    def penalties(self):
+        """What the model's weights cost, as `model.penalty()` counts it."""
+        if self.looked_at != changes.count:
+            self.looked_at, self.costs = changes.count, penalised(self.model)
+        return self.costs
 
     def stop(self, value, at):
         """Say that training ends at step `at`, as its loss or a gradient is not finite."""

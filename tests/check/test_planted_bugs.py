@@ -292,6 +292,7 @@ OTHER_RULE = {
     "relu_backward": ("forward", lambda g, y: np.where(y >= 0, g, 0)),
     "dense": ("fused", dense_passing_at_zero),
     "abs": ("fused", lambda _needs, g, _y, x: [np.where(x >= 0, g, -g)]),
+    "elastic_net": ("fused", lambda _needs, g, _y, x, l1=0, l2=0: [g * (np.where(x >= 0, l1, -l1) + 2 * l2 * x)]),
     "sign": ("forward", lambda x: np.where(x >= 0, 1.0, -1.0)),
     "maximum": ("fused", lambda _needs, g, _z, x, y: [np.where(x >= y, g, 0), np.where(y > x, g, 0)]),
     "minimum": ("fused", lambda _needs, g, _z, x, y: [np.where(x <= y, g, 0), np.where(y < x, g, 0)]),

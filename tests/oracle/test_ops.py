@@ -113,6 +113,11 @@ EXCEPTIONS = {
     "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
     "cumsum_backward": cumsum_backward,
     "dense": dense,
+    "elastic_net": lambda x, l1=0.0, l2=0.0: l1 * x.abs().sum() + l2 * (x * x).sum(),
+    "embedding": lambda indices, weight: F.embedding(indices.long(), weight),
+    "embedding_backward": lambda g, indices, count: g.new_zeros(count, g.shape[-1]).index_add(
+        0, indices.long().reshape(-1), g.reshape(indices.numel(), -1 if indices.numel() else g.shape[-1])
+    ),
     "getitem": lambda x, index: torch.take(x, positions(x.shape, index)),
     "log_softmax": lambda x, axis=-1: over(lambda rows: torch.log_softmax(rows, -1), x, axis),
     "logsumexp": lambda x, axis=-1, keepdims=False: torch.logsumexp(x, every(x, axis), keepdims),

@@ -1,0 +1,63 @@
+"""A learned vector for each of so many things."""
+
+import numpy as np
+
+from .. import ops
+from .._parameter import Parameter
+from .._random import generator
+from ..errors import DTypeError, OptionError, ShapeError, choose
+from .initialisers import draw, initialiser, normal
+from .module import Module
+
+
+def standard_normal(rng, shape):
+    """Normal with variance 1, as PyTorch draws embeddings."""
+    return normal(rng, shape, std=1.0)
+
+
+class Embedding(Module):
+    """A row of a table for each index: int (...) of 0..count-1 -> (..., features).
+
+    weight is (count, features), drawn by `init` (standard normal where nothing is said). Where an index comes several
+    times, its gradients add up. Raises DTypeError for other numbers than integers, ShapeError for an index that is not in
+    the table, with its position.
+
+    >>> layer = Embedding(10, 4, rng=0)
+    >>> layer(np.array([[1, 2, 2], [9, 0, 1]])).shape
+    (2, 3, 4)
+    """
+
+    def __init__(self, count, features, init=standard_normal, rng=None, dtype="float32"):
+        for name, n in (("count", count), ("features", features)):
+            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+                raise OptionError(f"Embedding: {name} must be a positive whole number, got {n!r}")
+        choose(
+            "Embedding",
+            "dtype",
+            dtype if isinstance(dtype, str) else str(np.dtype(dtype)),
+            {"float32": 0, "float64": 0},
+        )
+        self.count, self.features = int(count), int(features)
+        self._initialise = initialiser("Embedding", "init", init)
+        self.weight = Parameter(np.zeros((self.count, self.features), dtype=dtype))
+        self.reset_parameters(generator("Embedding", rng))
+
+    def reset_parameters(self, rng):
+        draw(self.weight, self._initialise, rng, "Embedding")
+
+    def forward(self, indices):
+        return self._named(ops.embedding, indices, self.weight)
+
+    def check_inputs(self, X):
+        """Raise an error if there is an index in this data that is not in the table."""
+        self._named(ops.embedding.check, np.asarray(X), np.broadcast_to(0.0, self.weight.shape))
+
+    def _named(self, function, *args):
+        """Call a function; its errors are those of this layer."""
+        try:
+            return function(*args)
+        except (ShapeError, DTypeError) as error:
+            raise type(error)(str(error).replace("embedding", repr(self), 1)) from None
+
+    def __repr__(self):
+        return f"Embedding({self.count}, {self.features})"
