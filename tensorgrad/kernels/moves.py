@@ -62,6 +62,31 @@ def put(x, positions, out):
         out[positions[i]] = x[i]
 
 
+@kernel("x[M,n] first:i[1] -> out[M,a]")
+def take_columns(x, first, out):
+    """Columns from `first` on, as many as there is room for."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = x[i, first[0] + j]
+
+
+@kernel("x[M,a] first:i[1] -> out[M,n]")
+def spread_to_columns(x, first, out):
+    """Zeros, with x in the columns from `first` on."""
+    out[:] = 0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, first[0] + j] = x[i, j]
+
+
+@kernel("x[M,a] first:i[1] -> &out[M,n]")
+def put_columns(x, first, out):
+    """x in the columns from `first` on; the others stay."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, first[0] + j] = x[i, j]
+
+
 @kernel("positions:i[n] index:i[m] which:i[n]<m axis:i[2] -> out:i[n]")
 def move_along(positions, index, which, axis, out):
     """Positions moved along an axis of a length and a stride by index[which], a negative one counted from the end.

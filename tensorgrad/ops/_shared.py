@@ -27,7 +27,7 @@ def contiguous(x):
         if not any(x.strides[i] for i in range(x.ndim) if x.shape[i] > 1):
             kernels.fill(one_number(x), flat(out))
             return out
-        if _spread(x, out):
+        if _spread(x, out) or _columns(x, owner, out):
             return out
     offset = (address(x) - address(owner)) // x.itemsize
     strides = [s // x.itemsize * np.arange(n).reshape(-1, *[1] * (x.ndim - 1 - i))
@@ -53,6 +53,22 @@ def _spread(x, out):
                 kernel(flat(numbers), out.reshape(rows, -1))
                 return True
     return False
+
+
+def _columns(x, owner, out):
+    """Fill `out` with x if that is some columns of all rows of its owner, taken as a matrix; whether it did."""
+    axes = [(n, s // x.itemsize) for n, s in zip(x.shape, x.strides, strict=True) if n > 1]
+    width, rows = 1, 1
+    while axes and axes[-1][1] == width:
+        width *= axes.pop()[0]
+    length = axes[-1][1] if axes else 0
+    while axes and axes[-1][1] == rows * length:
+        rows *= axes.pop()[0]
+    first = (address(x) - address(owner)) // x.itemsize
+    if axes or length < 1 or rows * length != owner.size or first + width > length:
+        return False
+    kernels.take_columns(owner.reshape(rows, length), constant(np.array([first])), out.reshape(rows, width))
+    return True
 
 
 def fresh(x):

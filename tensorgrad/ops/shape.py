@@ -1,5 +1,7 @@
 """Ops that give numbers another shape: reshape, order and number of axes, broadcasting, joining, precision."""
 
+import math
+
 import numpy as np
 
 from .. import kernels
@@ -244,16 +246,16 @@ def _concatenate(*arrays, axis=0):
 
 
 def _joined(arrays, axis):
-    """np.concatenate by kernels."""
+    """np.concatenate by kernels: each array is some columns of a matrix, with a row for each index of the axes before."""
     shape = list(arrays[0].shape)
+    axis, rows, first = axis % len(shape), math.prod(shape[: axis % len(shape)]), 0
     shape[axis] = sum(a.shape[axis] for a in arrays)
-    where = np.split(
-        np.arange(int(np.prod(shape))).reshape(shape), np.cumsum([a.shape[axis] for a in arrays])[:-1], axis
-    )
     out = np.empty(shape, arrays[0].dtype)
-    kernels.fill(constant(np.zeros(1, out.dtype)), flat(out))
-    for a, positions in zip(arrays, where, strict=True):
-        kernels.put(flat(contiguous(a)), flat(constant(np.array(positions, np.int64, order="C"))), flat(out))
+    whole = out.reshape(rows, math.prod(shape[axis:]))
+    for a in arrays:
+        columns = contiguous(a).reshape(rows, math.prod(a.shape[axis:]))
+        (kernels.put_columns if first else kernels.spread_to_columns)(columns, constant(np.array([first])), whole)
+        first += columns.shape[1]
     return out
 
 
