@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import weakref
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_a_forward_hook_sees_what_goes_in_and_out(engine):
     np.testing.assert_array_equal(numbers(model(X)), expected)
     assert [module for module, *_ in seen] == list(model)
     np.testing.assert_array_equal(seen[0][1][0], X)
-    for (_, _, before), (_, (given,), _) in zip(seen[:-1], seen[1:], strict=True):
+    for (_, _, before), (_, (given,), _) in pairwise(seen):
         assert given is before
     np.testing.assert_array_equal(numbers(seen[1][2]), np.maximum(numbers(seen[0][2]), 0))
 
