@@ -242,7 +242,7 @@ def arccosh(x, real):
     """The number from 0 on whose hyperbolic cosine is x; nan below 1, an infinite gradient at 1.
 
     >>> arccosh(np.array([1.0, 2.0]))
-    array([0.        , 1.3169579])
+    array([0.       , 1.3169579])
     """
     t = x - real(1)
     near = log1p_of(t + math.sqrt(t) * math.sqrt(x + real(1)))
