@@ -264,7 +264,8 @@ class Op:
 
     def _gradients_recorded(self, node, g, needs):
         if self.backward:
-            return self._follow_rules(needs, g, Tensor(node.saved, True, node), node.inputs, node.options)
+            y = node.saved[0] if type(node.saved) is tuple else node.saved
+            return self._follow_rules(needs, g, Tensor(y, True, node), node.inputs, node.options)
         copies = [OPS["positive"](x) if need else x for x, need in zip(node.inputs, needs, strict=True)]
         y = self.twin(*copies, **node.options)
         found = iter(_tape.gradients([y], [g], [x for x, need in zip(copies, needs, strict=True) if need]))

@@ -308,8 +308,11 @@ MAKERS = {
 # Those whose kinks any number may meet, parts of ops that are here, and matrices that must be well conditioned: they have
 # tests of their own, op by op.
 ELSEWHERE = {
-    "cholesky", "clamp", "cofactors", "cumsum", "cumsum_backward", "det", "dot", "einsum", "elastic_net", "embedding",
-    "embedding_backward", "inv", "norm", "outer", "prelu", "prod", "slogdet", "solve", "std", "tensordot", "trace", "var", "vector_norm",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
+    "avg_pool2d", "channel_dropout", "cholesky", "clamp", "cofactors", "cumsum", "cumsum_backward", "det", "dot",
+    "dropout", "einsum", "elastic_net", "embedding", "embedding_backward", "gaussian_noise", "inv", "max_pool1d",
+    "max_pool2d", "norm", "outer", "prelu", "prod", "slogdet", "solve", "std", "tensordot", "trace", "upsample", "var",
+    "vector_norm",
 }  # fmt: skip
 # Of all others, those of one array need no word here.
 MAKERS |= {

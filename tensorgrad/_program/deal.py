@@ -144,6 +144,8 @@ class Deal:
         """Every thread its share of the batch rows."""
         inputs = [(o, b, self.added_up(o.buffer)) for o, b, _ in inputs]
         tells = next((b.tells for b in row.kernel.buffers if b.tells in row.sizes), None)
+        if tells and any(has(b, tells) for _, b, s in inputs if s.kind == DEALT):
+            tells = None  # it is told where its share of the batch rows begins
         if tells and self.sums_are_dear(row, inputs):
             return self.by_columns(row, inputs, tells)
         extent = next((e for e in row.sizes if self.deals(row, e, inputs)), None)

@@ -28,7 +28,9 @@ def record(step, arrays):
         try:
             result = step(*(Tensor(a) for a in arrays))
         except Exception as error:
-            if any(id(root(a)) in log.kept for a, b in _written(log)):
+            for array, before in log.states.values():
+                array[...] = before
+            if any(id(root(a)) in log.kept and id(root(a)) not in log.states for a, b in _written(log)):
                 raise
             for tensor, grad in log.grads.values():
                 tensor.grad = grad

@@ -182,7 +182,10 @@ class Program:
         """What a buffer tells a thread about its share; None for other buffers, and for one thread that has it all."""
         if self.threads == 1 or not b.tells:
             return None
-        return 0 if b.tells == "alone" or b.tells != job.extent else self._cut(job, thread)[0]
+        if b.tells == "alone" or b.tells != job.extent:
+            return 0
+        first, _, total = self._cut(job, thread)
+        return first * job.row.sizes[job.extent] // total
 
     def _cut(self, job, thread):
         """(first, end, total) of a thread's part of the extent that a job is dealt out along."""

@@ -4,7 +4,7 @@ Every kernel is declared once, with the extents of its buffers: `kernels.dense` 
 """
 
 from ._compile import Kernel, kernel
-from ._log import Log, constant, current, is_readable, kept, logging, readable, root
+from ._log import Log, constant, current, is_readable, kept, kept_state, logging, readable, root
 from ._rows import Segment, address, call_row, place, row_of, walk
 from ._share import LARGE, cores, setting, share, threads_allowed
 from .elementwise import (
@@ -83,6 +83,15 @@ from .moves import (
     widen,
 )
 from .penalties import elastic_net, elastic_net_backward
+from .pooling import (
+    MANY,
+    avg_pool,
+    avg_pool_backward,
+    max_pool,
+    max_pool_backward,
+    max_pool_of_many,
+    max_pool_of_many_backward,
+)
 from .products import (
     FIRST,
     LARGEST_PRODUCT,
@@ -99,6 +108,7 @@ from .products import (
     weight_gradient,
     workspace,
 )
+from .random import channel_dropout, channel_dropout_backward, draw_ticket, dropout, gaussian_noise
 from .reductions import (
     argmax_rows,
     argmin_rows,
@@ -125,7 +135,7 @@ from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
-    "FIRST", "LARGE", "LARGEST_PRODUCT", "LARGEST_W", "Kernel", "Log", "Segment", "address", "alone", "call_row", "constant",
-    "current", "first_outside", "is_readable", "cores", "kept", "kernel", "logging", "outside", "place", "readable", "root",
-    "row_of", "setting", "share", "threads_allowed", "walk", "workspace", *Kernel.registry,
+    "FIRST", "LARGE", "LARGEST_PRODUCT", "LARGEST_W", "MANY", "Kernel", "Log", "Segment", "address", "alone", "call_row",
+    "constant", "current", "first_outside", "is_readable", "cores", "kept", "kept_state", "kernel", "logging", "outside",
+    "place", "readable", "root", "row_of", "setting", "share", "threads_allowed", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

@@ -5,7 +5,7 @@ The declaration names every buffer, what is read and what is written, and all ex
 to threads, and what a picture or a table says of it:
 
     x[M,k]          a buffer of the numbers' dtype (float32 or float64), with its extents
-    labels:i[M]<n   :i int64, :b bool, :d float64, :f float32; "<n" says that its numbers are all in 0..n-1
+    labels:i[M]<n   :i int64, :u uint8, :b bool, :d float64, :f float32; "<n" says that its numbers are all in 0..n-1
     y[N|1]          N numbers, or one that stands for all
     -> out[M,n]     after the arrow: written; `&p[N]` is read and written, in place
     M, N            an extent in capitals can be dealt out to threads: buffers that have it are dealt out with it, and
@@ -61,6 +61,7 @@ def _link(function, arguments):
 
 _KINDS = {
     ":i": (np.dtype(np.int64), types.int64),
+    ":u": (np.dtype(np.uint8), types.uint8),
     ":b": (np.dtype(np.bool_), types.boolean),
     ":d": (np.dtype(np.float64), types.float64),
     ":f": (np.dtype(np.float32), types.float32),
@@ -83,7 +84,7 @@ class Buffer:
     @classmethod
     def parse(cls, text, kernel, written):
         found = re.fullmatch(
-            r"(&?)([a-z]\w*)(:[ibdf])?\[((?:\w+|\w+\|1)(?:,(?:\w+|\w+\|1))*)\](?:<(\w+))?(?:@(\w+))?", text
+            r"(&?)([a-z]\w*)(:[iubdf])?\[((?:\w+|\w+\|1)(?:,(?:\w+|\w+\|1))*)\](?:<(\w+))?(?:@(\w+))?", text
         )
         if not found or (found[1] and not written):
             raise ValueError(

@@ -19,6 +19,7 @@ class Log:
         self.rows = []  # (kernel, arrays); holding the arrays keeps every address from being used again
         self.arguments = []  # the arrays that each run fills anew
         self.kept = {}  # id -> array: memory that outlives the calls, such as parameters and optimizer state
+        self.states = {}  # id -> (array, its numbers before): of the kept memory, what a step that fails puts back
         self.constants = {}  # id -> array: numbers that never change
         self.touched = {}  # id -> leaf tensor: those whose numbers may be changed
         self.cleared = set()  # ids of the leaf tensors whose gradient was set to None
@@ -94,4 +95,12 @@ def kept(array):
     if current.log is not None:
         owner = root(array)
         current.log.kept[id(owner)] = owner
+    return array
+
+
+def kept_state(array):
+    """Note that an array's memory outlives the calls, and its numbers as they are: for those that steps go on from."""
+    if current.log is not None:
+        owner = root(kept(array))
+        current.log.states.setdefault(id(owner), (owner, owner.copy()))
     return array

@@ -31,7 +31,8 @@ _TAKEN, _JOB, _DONE, _POSTED, _ASLEEP, _LEFT = (i * _LINE for i in range(6))  # 
 _FAILED, _QUIT = _DONE + 1, _POSTED + 1
 _HEAD = 5  # words of a plan before those of its buffers: threads, chunks, step, length, buffers
 _NONE = (0,) * BUFFERS
-_ROW = 160  # words, no fewer than those of any row
+_ROW = 160  # words, more than those of any row: the last one tells where a chunk begins
+_WHOLE, _SLICED, _TOLD = 0, 1, 2  # what a chunk is given of a buffer
 
 # Found in the C library when the code is loaded.
 _CALLS, _size = (("_read", "_write"), types.int32) if os.name == "nt" else (("read", "write"), types.intp)
@@ -74,7 +75,10 @@ def _chunk(words, plan, i, row):
         about = plan + 8 * (_HEAD + 4 * b)
         at, sliced, inner, item = _word(about), _word(about + 8), _word(about + 16), _word(about + 24)
         address = _word(words + 8 * (_JOB + 1 + b))
-        if sliced:
+        if sliced == _TOLD:
+            address = row + 8 * (_ROW - 1)
+            _put(address, first)
+        elif sliced == _SLICED:
             _put(row + 8 * at, rows * inner)
             _put(row + 8 * (at + 3), rows)
             address += first * inner * item
@@ -242,7 +246,7 @@ def plan_of(kernel, threads, even, shapes, dtypes):
         return None
     words, at = [threads, chunks, step, length, len(shapes)], 6  # where a size stands in the row
     for b, shape, dtype in zip(kernel.buffers, shapes, dtypes, strict=True):
-        sliced = _plain(b.extents[0]) == extent and shape[0] == length
+        sliced = _SLICED if _plain(b.extents[0]) == extent and shape[0] == length else _TOLD if b.tells else _WHOLE
         words += [at, sliced, math.prod(shape[1:]), dtype.itemsize]
         at += 5 + 2 * len(shape)
     row = row_of(kernel, real, [(0, s, d.itemsize) for s, d in zip(shapes, dtypes, strict=True)])
@@ -256,12 +260,13 @@ def dealt(kernel):
     It is the first axis of every buffer that has it, and all that are written have it: else they would hold partial sums.
     """
     buffers = kernel.buffers
-    if len(buffers) > BUFFERS or any(b.tells for b in buffers):
+    if len(buffers) > BUFFERS:
         return None
     for extent in dict.fromkeys(_plain(b.extents[0]) for b in buffers):
         places = [[i for i, e in enumerate(b.extents) if _plain(e) == extent] for b in buffers]
         written = [p for p, b in zip(places, buffers, strict=True) if b.written]
-        if extent[0].isupper() and all(p in ([], [0]) for p in places) and all(written):
+        told = {b.tells for b in buffers} <= {"", extent}
+        if extent[0].isupper() and told and all(p in ([], [0]) for p in places) and all(written):
             return extent
     return None
 

@@ -28,6 +28,22 @@ from .embedding import Embedding
 from .functional import functional_call
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Module
+from .noise import ChannelDropout, Dropout, GaussianNoise
+from .pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    GlobalAvgPool1d,
+    GlobalAvgPool2d,
+    GlobalMaxPool1d,
+    GlobalMaxPool2d,
+    MaxPool1d,
+    MaxPool2d,
+    Upsample,
+)
 from .sequential import Sequential
 from .structure import Flatten, Identity, Lambda, Parallel, Reshape, Residual
 
@@ -36,10 +52,23 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "ChannelDropout",
     "CrossEntropyLoss",
     "Dense",
+    "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianNoise",
+    "GlobalAvgPool1d",
+    "GlobalAvgPool2d",
+    "GlobalMaxPool1d",
+    "GlobalMaxPool2d",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -49,6 +78,8 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Mish",
     "Module",
     "PReLU",
@@ -64,6 +95,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Tanh",
+    "Upsample",
     "functional_call",
     "initialisers",
 ]  # fmt: skip

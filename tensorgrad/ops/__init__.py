@@ -23,7 +23,9 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .linear_algebra import *
     from .loss import *
     from .moments import *
+    from .pooling import *
     from .products import *
+    from .random import *
     from .rearrange import *
     from .reduce import *
     from .shape import *
@@ -40,7 +42,9 @@ else:
         linear_algebra,
         loss,
         moments,
+        pooling,
         products,
+        random,
         rearrange,
         reduce,
         shape,

@@ -10,8 +10,16 @@ from tensorgrad import kernels
 from tensorgrad.kernels import Kernel, Segment, call_row, walk
 
 # Lengths of extents: unequal, around the width of vectors; those that are counted through by a cursor are long.
-LENGTHS = dict(zip("MNmnkfhSt", (9, 37, 5, 4, 7, 3, 6, 2, 53), strict=True)) | {"s": 201, "K": 7, "c": 9, "r": 4}
-KINDS = {"": None, ":i": np.int64, ":b": np.bool_, ":d": np.float64, ":f": np.float32}
+LENGTHS = dict(zip("MNmnkfhSt", (9, 37, 5, 4, 7, 3, 6, 2, 53), strict=True)) | {
+    "s": 201,
+    "K": 7,
+    "c": 9,
+    "r": 4,
+    "p": 2,
+    "q": 3,
+    "w": 5,
+}
+KINDS = {"": None, ":i": np.int64, ":u": np.uint8, ":b": np.bool_, ":d": np.float64, ":f": np.float32}
 INTEGERS = {"failed": 0, "alone": 0}  # what is read as an integer is 1, but here
 RUNNING = {name: k for name, k in Kernel.registry.items() if getattr(kernels, name, None) is k}
 

@@ -97,6 +97,21 @@ def cumsum_backward(g, axis=None):
     return torch.flip(torch.cumsum(torch.flip(g, dims), dims[0]), dims)
 
 
+def channels_first(f):
+    """A function of PyTorch, whose images have their channels first, for images with their channels last."""
+    return lambda x, **options: f(x.movedim(-1, 1), **options).movedim(1, -1)
+
+
+def with_noise(op, f, without):
+    """PyTorch has noise of its own: f(x, what our op makes of the number that f leaves as it is)."""
+
+    def noisy(x, state, **options):
+        numbers = np.full(x.shape, without, x.numpy(force=True).dtype)
+        return f(x, torch.tensor(op(numbers, state.numpy(), **options)))
+
+    return noisy
+
+
 # Those that have another name in PyTorch, other options, or a flaw.
 EXCEPTIONS = {
     "celu": lambda x, alpha=1.0: alpha * F.elu(x / alpha),  # F.celu divides by alpha in float32
@@ -107,6 +122,18 @@ EXCEPTIONS = {
     "hard_swish": F.hardswish,
     "log_sigmoid": F.logsigmoid,
     "prelu": lambda x, weight: torch._prelu_kernel(*torch.broadcast_tensors(x, weight)),
+    "channel_dropout": with_noise(tg.ops.channel_dropout, torch.multiply, 1),
+    "dropout": with_noise(tg.ops.dropout, torch.multiply, 1),
+    "gaussian_noise": with_noise(tg.ops.gaussian_noise, torch.add, 0),
+    "adaptive_avg_pool1d": channels_first(F.adaptive_avg_pool1d),
+    "adaptive_avg_pool2d": channels_first(F.adaptive_avg_pool2d),
+    "adaptive_max_pool1d": channels_first(F.adaptive_max_pool1d),
+    "adaptive_max_pool2d": channels_first(F.adaptive_max_pool2d),
+    "avg_pool1d": channels_first(F.avg_pool1d),
+    "avg_pool2d": channels_first(F.avg_pool2d),
+    "max_pool1d": channels_first(F.max_pool1d),
+    "max_pool2d": channels_first(F.max_pool2d),
+    "upsample": channels_first(F.interpolate),
     "astype": lambda x, dtype: x.to(getattr(torch, dtype)),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, np.atleast_1d(shape).tolist()),
     "concatenate": lambda *arrays, axis=0: torch.cat(arrays, axis),
