@@ -87,7 +87,11 @@ def _cell(number):
 
 def _steering(state, number):
     """What tells a kernel which noise, how much of it, and that it begins at element 0."""
-    state = state if state.dtype == np.float64 else np.asarray(state, np.float64)
+    if state.dtype == np.float32:
+        state, given = np.empty(3), contiguous(state)
+        kernels.widen(given, state)
+    elif state.dtype != np.float64:
+        state = np.asarray(state, np.float64)
     return contiguous(state), constant(_cell(float(number))), constant(kernels.FIRST)
 
 
