@@ -12,6 +12,7 @@ from tensorgrad.kernels import Kernel, Segment, call_row, walk
 # Lengths of extents: unequal, around the width of vectors; those that are counted through by a cursor are long.
 LENGTHS = dict(zip("MNmnkfhSt", (9, 37, 5, 4, 7, 3, 6, 2, 53), strict=True)) | {
     "s": 201,
+    "a": 2,
     "K": 7,
     "c": 9,
     "r": 4,
