@@ -3,7 +3,7 @@
 Workloads compare the time of a training step (or of one prediction); without a name all of them run. Parts measure
 something else: `process` whole processes, `memory` their peak memory, `compile_time` the wait before a new
 architecture's first step, `scaling` how a step's time grows, `scalar` microgrid against micrograd, `ops` every elementwise
-op and reduction against PyTorch's. Peers that are not
+op and reduction against PyTorch's, `normalisation` batch, layer and group normalisation. Peers that are not
 installed are named and left out. All workloads take five minutes a round; leave the machine alone meanwhile.
 """
 
@@ -19,7 +19,7 @@ from .launch import Failed, limit_cores
 from .runner import compare
 from .workloads import WORKLOADS
 
-PARTS = ("process", "memory", "compile_time", "scaling", "scalar", "ops")
+PARTS = ("process", "memory", "compile_time", "scaling", "scalar", "ops", "normalisation")
 PICTURE = Path(__file__).parent / "speed.png"
 
 

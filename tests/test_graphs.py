@@ -308,8 +308,9 @@ MAKERS = {
 # Those whose kinks any number may meet, parts of ops that are here, and matrices that must be well conditioned: they have
 # tests of their own, op by op.
 ELSEWHERE = {
-    "cholesky", "clamp", "cofactors", "cumsum", "cumsum_backward", "det", "dot", "einsum", "elastic_net", "embedding",
-    "embedding_backward", "inv", "norm", "outer", "prelu", "prod", "slogdet", "solve", "std", "tensordot", "trace", "var", "vector_norm",
+    "batch_norm", "batch_norm_inference", "cholesky", "clamp", "cofactors", "cumsum", "cumsum_backward", "det", "dot", "einsum",
+    "elastic_net", "embedding", "embedding_backward", "group_norm", "inv", "layer_norm", "norm", "outer", "prelu", "prod",
+    "rms_norm", "slogdet", "solve", "std", "tensordot", "trace", "var", "vector_norm",
 }  # fmt: skip
 # Of all others, those of one array need no word here.
 MAKERS |= {

@@ -28,6 +28,7 @@ from .embedding import Embedding
 from .functional import functional_call
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Module
+from .normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from .sequential import Sequential
 from .structure import Flatten, Identity, Lambda, Parallel, Reshape, Residual
 
@@ -36,15 +37,19 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "BatchNorm",
     "CrossEntropyLoss",
     "Dense",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "InstanceNorm",
     "Lambda",
+    "LayerNorm",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
@@ -53,6 +58,7 @@ __all__ = [
     "Module",
     "PReLU",
     "Parallel",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Reshape",

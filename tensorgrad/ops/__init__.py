@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .linear_algebra import *
     from .loss import *
     from .moments import *
+    from .normalisation import *
     from .products import *
     from .rearrange import *
     from .reduce import *
@@ -40,6 +41,7 @@ else:
         linear_algebra,
         loss,
         moments,
+        normalisation,
         products,
         rearrange,
         reduce,
