@@ -313,6 +313,7 @@ ELSEWHERE = {
     "dropout", "einsum", "elastic_net", "embedding", "embedding_backward", "gaussian_noise", "inv", "max_pool1d",
     "max_pool2d", "norm", "outer", "prelu", "prod", "slogdet", "solve", "std", "tensordot", "trace", "upsample", "var",
     "vector_norm",
+    "batch_norm", "batch_norm_inference", "group_norm", "layer_norm", "rms_norm",
 }  # fmt: skip
 # Of all others, those of one array need no word here.
 MAKERS |= {

@@ -3,7 +3,8 @@
 The declarations say all that is needed. A row whose kernel can deal out an extent (a capital letter) runs in every thread
 on that thread's share; a result that lacks the extent is then a partial sum, which is added up after a barrier, each
 thread one slice of it, and where the next rows work element by element (an optimizer's update) they go on with the same
-slice. Stretches between barriers are called phases.
+slice. Few numbers every thread adds up for itself, so that all have them after one barrier. Stretches between barriers are
+called phases.
 
 Where the sums would be larger than what they are made from (the gradient of a layer with many weights), the numbers of the
 batch are put where all threads see them instead, and each makes a slice of the result from all rows (`by_columns`).
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import kernels
-from .trace import KEPT, NotCompilable
+from .trace import KEPT, TEMPORARY, NotCompilable
 
 EVERYWHERE = "everywhere"  # the same numbers in all threads
 DEALT = "dealt"  # each thread has its share of the batch rows
@@ -24,6 +25,7 @@ FIRST = "first"  # only the first thread has it
 CELL = "cell"  # a few numbers of an optimizer: every thread has a copy and does the same with it
 
 SMALL = 4096  # numbers that every thread computes for itself, rather than waiting for another
+FEW = 1024  # partial sums that every thread adds up for itself
 GRAIN = 16  # slices are cut at multiples of this, so that they fill vectors
 
 
@@ -106,6 +108,8 @@ class Deal:
 
     def add(self, row):
         inputs = [(o, b, self.state(o.buffer)) for o, b in zip(row.operands, row.kernel.buffers, strict=True) if b.read]
+        if row.kernel is not kernels.check_finite:
+            inputs = [(o, b, self.added_up(o.buffer) if o.buffer.size <= FEW else s) for o, b, s in inputs]
         kinds = {state.kind for *_, state in inputs}
         if row.kernel is kernels.check_finite and inputs[0][2].kind in (PARTIAL, DEALT):
             # each thread looks at what it has; that one of them has found something is known after a meeting
@@ -217,7 +221,8 @@ class Deal:
         """The state of a buffer once its partial sums, if it holds any, are added up."""
         state = self.state(buffer)
         if state.kind == PARTIAL:
-            state = self.states[buffer] = State(SLICED, state.phase + 1)
+            few = buffer.kind == TEMPORARY and buffer.size <= FEW
+            state = self.states[buffer] = State(EVERYWHERE if few else SLICED, state.phase + 1)
             self.jobs.append(Job(buffer, state.phase, PARTIAL))
         return state
 

@@ -30,6 +30,7 @@ class Program:
             self.deal = Deal(trace, {trace.arguments[i] for i in dealt}, batch)
             self.jobs = self.deal.jobs
         self.shared: dict = {}  # buffer -> an array that all threads see: sums, and what is written in slices
+        self.added_up: dict = {}  # buffer -> (threads, bytes): of few numbers each thread has the sums
         # id of an optimizer's numbers -> (numbers, (threads, size)): a copy for each thread
         self.cells: dict = {} if together is None else together.cells
         self._place_temporaries()
@@ -62,6 +63,9 @@ class Program:
                 continue
             if buffer in self.parts:
                 first, last = 0, len(self.jobs)  # threads read each other's
+                if kind == EVERYWHERE:
+                    size = -(-buffer.array.nbytes // ALIGNED) * ALIGNED
+                    self.added_up[buffer] = _aligned(self.threads * size).reshape(self.threads, size)
             elif not (kind in (DEALT, PARTIAL) or (buffer.kind == TEMPORARY and kind == EVERYWHERE)):
                 continue
             self.spans[buffer] = (self._bytes(buffer, kind), first, last)
@@ -96,6 +100,8 @@ class Program:
             return self.cells[id(buffer.array)][1][thread]
         if buffer in self.shared and not parts:
             return self.shared[buffer]
+        if buffer in self.added_up and not parts:
+            return self.added_up[buffer][thread, : buffer.array.nbytes].view(buffer.array.dtype)
         if buffer not in self.places:
             return buffer.array.reshape(-1)
         low, high = share_of(self.batch, thread, self.threads)
@@ -195,13 +201,14 @@ class Program:
         return (*slice_of(total, thread, self.threads), total)
 
     def _sum(self, buffer, thread):
-        """Add up a slice of the partial sums of all threads."""
-        low, high = slice_of(buffer.size, thread, self.threads)
+        """Add up the partial sums of all threads: a slice of them, or all if they are few."""
+        few = buffer in self.added_up
+        low, high = (0, buffer.size) if few else slice_of(buffer.size, thread, self.threads)
         if low == high:
             return []
         parts = self.arena.view(buffer.array.dtype)
         start = self.places[buffer] // buffer.array.itemsize + low
-        return [kernels.call_row(kernels.sum_parts, (parts, _cell(start), self.shared[buffer][low:high]))]
+        return [kernels.call_row(kernels.sum_parts, (parts, _cell(start), self._array(buffer, thread)[low:high]))]
 
     # ---- running --------------------------------------------------------------------------------------------------
     def segments(self, before=None, after=None):

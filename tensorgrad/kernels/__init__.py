@@ -7,6 +7,25 @@ from ._compile import Kernel, kernel
 from ._log import Log, constant, current, is_readable, kept, kept_state, logging, readable, root
 from ._rows import Segment, address, call_row, place, row_of, walk
 from ._share import LARGE, cores, setting, share, threads_allowed
+from .channels import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_slopes,
+    batch_norm_slopes_of_blocks,
+    batch_norm_tilts,
+    batch_spread,
+    batch_spread_of_blocks,
+    batch_statistics,
+    batch_sums,
+    block_moments,
+    group_norm,
+    group_norm_backward,
+    known_statistics,
+    scale_columns,
+    statistics_backward,
+    sum_slopes,
+    update_running,
+)
 from .elementwise import (
     absolute,
     absolute_backward,
@@ -82,6 +101,15 @@ from .moves import (
     take_integers,
     widen,
 )
+from .normalisation import (
+    BLOCK,
+    layer_norm,
+    layer_norm_backward,
+    layer_norm_backward_blocks,
+    rms_norm,
+    rms_norm_backward,
+    rms_norm_backward_blocks,
+)
 from .penalties import elastic_net, elastic_net_backward
 from .pooling import (
     MANY,
@@ -135,7 +163,7 @@ from .threads import fetch, meet, sum_parts
 from .updates import adam, check_finite, sgd, stop_if, tick
 
 __all__ = [
-    "FIRST", "LARGE", "LARGEST_PRODUCT", "LARGEST_W", "MANY", "Kernel", "Log", "Segment", "address", "alone", "call_row",
-    "constant", "current", "first_outside", "is_readable", "cores", "kept", "kept_state", "kernel", "logging", "outside",
-    "place", "readable", "root", "row_of", "setting", "share", "threads_allowed", "walk", "workspace", *Kernel.registry,
+    "BLOCK", "FIRST", "LARGE", "LARGEST_PRODUCT", "LARGEST_W", "MANY", "Kernel", "Log", "Segment", "address", "alone",
+    "call_row", "constant", "current", "first_outside", "is_readable", "cores", "kept", "kept_state", "kernel", "logging",
+    "outside", "place", "readable", "root", "row_of", "setting", "share", "threads_allowed", "walk", "workspace", *Kernel.registry,
 ]  # fmt: skip

@@ -29,6 +29,7 @@ from .functional import functional_call
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Module
 from .noise import ChannelDropout, Dropout, GaussianNoise
+from .normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -58,6 +59,7 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "AvgPool1d",
     "AvgPool2d",
+    "BatchNorm",
     "ChannelDropout",
     "CrossEntropyLoss",
     "Dense",
@@ -69,11 +71,14 @@ __all__ = [
     "GlobalAvgPool2d",
     "GlobalMaxPool1d",
     "GlobalMaxPool2d",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "InstanceNorm",
     "Lambda",
+    "LayerNorm",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
@@ -84,6 +89,7 @@ __all__ = [
     "Module",
     "PReLU",
     "Parallel",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Reshape",

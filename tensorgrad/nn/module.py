@@ -32,12 +32,16 @@ class Module:
     training = True
     _hooks: tuple = ()  # of functions that watch it
     _penalties: tuple = ()  # (name of a parameter of its own, l1, l2)
+    buffers: tuple[str, ...] = ()  # attributes that are arrays which training changes, and no optimizer
 
     def forward(self, *args, **kwargs):
         """Compute the output; every subclass has its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...)")
 
     def __setattr__(self, name, value):
+        if name in self.buffers and name in vars(self):
+            _fill(f"{type(self).__name__}: {name}", vars(self)[name], value)
+            return
         changes.count += 1
         object.__setattr__(self, name, value)
 
@@ -88,6 +92,19 @@ class Module:
                     seen.add(id(value))
                     yield f"{path}.{name}" if path else name, value
 
+    def named_buffers(self):
+        """(path, array) of all arrays that modules name in `buffers`: numbers that training changes, and no optimizer.
+
+        They are plain arrays on both engines. Assigning to one copies into its memory, which stays where it is.
+        """
+        seen = set()
+        for path, module in self.named_modules():
+            for name in module.buffers:
+                value = vars(module).get(name)
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{name}" if path else name, value
+
     def parameters(self):
         """All parameters, as a list."""
         return [p for _, p in self.named_parameters()]
@@ -108,8 +125,9 @@ class Module:
 
     @property
     def dtype(self):
-        """The dtype of the first parameter; float32 where there is none."""
-        return next((p.dtype for p in self.parameters()), np.dtype(np.float32))
+        """The dtype of the first parameter, or where there is none of the first buffer of floats; else float32."""
+        floats = (a.dtype for _, a in self.named_buffers() if a.dtype.kind == "f")
+        return next((p.dtype for p in self.parameters()), next(floats, np.dtype(np.float32)))
 
     # ---- state ----------------------------------------------------------------------------------------------------
     def train(self, on=True):
@@ -150,12 +168,13 @@ class Module:
         """Draw this module's own weights; layers with weights override it."""
 
     def state_dict(self):
-        """A copy of every parameter's numbers, by path."""
-        return {name: np.array(p.data) for name, p in self.named_parameters()}
+        """A copy of the numbers of every parameter and buffer, by path."""
+        state = {name: np.array(p.data) for name, p in self.named_parameters()}
+        return state | {name: a.copy() for name, a in self.named_buffers()}
 
     def load_state_dict(self, state):
-        """Copy numbers into the parameters; nothing changes unless every name and shape fits."""
-        mine = dict(self.named_parameters())
+        """Copy numbers into the parameters and buffers; nothing changes unless every name and shape fits."""
+        mine: dict = dict(self.named_parameters()) | dict(self.named_buffers())
         problems = [f"missing {n}" for n in mine if n not in state] + [f"unknown {n}" for n in state if n not in mine]
         for name, p in mine.items():
             if name in state and np.shape(state[name]) != p.shape:
@@ -165,7 +184,10 @@ class Module:
         if problems:
             raise ShapeError(f"load_state_dict of {type(self).__name__}: " + "; ".join(problems))
         for name, p in mine.items():
-            p.data = state[name]
+            if isinstance(p, Parameter):
+                p.data = state[name]
+            else:
+                p[...] = state[name]
         return self
 
     # ---- penalties, hooks, summary ----------------------------------------------------------------------------------
@@ -256,7 +278,7 @@ class Module:
 
             return Parameter(np.asarray(grid(p.data, number=number)), p.requires_grad)
 
-        return self._copy(convert)
+        return self._copy(convert, lambda a: a.astype(np.float64))
 
     def astype(self, dtype):
         """A copy of the model in "float32" or "float64", on the tensor engine."""
@@ -264,11 +286,13 @@ class Module:
             raise OptionError(f"astype: a model is float32 or float64, not {np.dtype(dtype)}")
         if self.engine == "scalar":
             raise EngineError('astype: the scalar engine computes with Python numbers; use model.to("tensor") first')
-        return self._copy(lambda p: Parameter(p.data.astype(dtype), p.requires_grad))
+        return self._copy(lambda p: Parameter(p.data.astype(dtype), p.requires_grad), lambda a: a.astype(dtype))
 
-    def _copy(self, convert):
-        """A deep copy in which every Parameter is converted, each once, so that shared ones stay shared."""
-        return copy.deepcopy(self, {id(p): convert(p) for p in self.parameters()})
+    def _copy(self, convert, convert_buffer):
+        """A deep copy in which every Parameter and buffer of floats is converted, each once: shared ones stay shared."""
+        made: dict = {id(p): convert(p) for p in self.parameters()}
+        made |= {id(a): convert_buffer(a) for _, a in self.named_buffers() if a.dtype.kind == "f"}
+        return copy.deepcopy(self, made)
 
     def __getstate__(self):
         """Copies, also by pickle, have no hooks."""
@@ -285,6 +309,14 @@ class Module:
         inside = [*self.children(), *self.own_parameters().items()]
         lines = [f"({name}) {value!r}".replace("\n", "\n  ") for name, value in inside]
         return "\n  ".join([f"{type(self).__name__}(", *lines]) + ("\n)" if lines else ")")
+
+
+def _fill(what, array, new):
+    """Copy numbers into a buffer."""
+    new = np.asarray(new)
+    if new.shape != array.shape:
+        raise ShapeError(f"{what} has shape {array.shape}, it cannot take numbers of shape {new.shape}")
+    array[...] = new
 
 
 def _members(attributes):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .linear_algebra import *
     from .loss import *
     from .moments import *
+    from .normalisation import *
     from .pooling import *
     from .products import *
     from .random import *
@@ -42,6 +43,7 @@ else:
         linear_algebra,
         loss,
         moments,
+        normalisation,
         pooling,
         products,
         random,

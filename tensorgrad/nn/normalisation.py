@@ -1,0 +1,208 @@
+"""Normalisation layers: channels are the last axis, for vectors (n, channels), sequences and images alike."""
+
+import functools
+
+import numpy as np
+
+from .. import ops
+from .._coerce import is_grid
+from .._parameter import Parameter
+from .._tensor import plain
+from ..errors import OptionError, ShapeError, choose
+from ..kernels import constant, readable
+from ..ops.normalisation import Running, mix_in
+from .module import Module
+
+
+@functools.lru_cache(64)
+def _full(n, value, dtype):
+    """The weight or bias of a layer without: numbers that nobody changes."""
+    return np.full(n, value, dtype)
+
+
+class _Normalisation(Module):
+    """What the layers share: weight and bias for each channel, unless affine=False."""
+
+    takes_bias = True
+
+    def __init__(self, channels, eps, affine, dtype, called):
+        name = type(self).__name__
+        if not isinstance(channels, int | np.integer) or isinstance(channels, bool) or channels < 1:
+            raise OptionError(f"{name}: {called} must be a positive whole number, got {channels!r}")
+        if (
+            not isinstance(eps, int | float | np.integer | np.floating)
+            or isinstance(eps, bool)
+            or not 0 <= eps < np.inf
+        ):
+            raise OptionError(f"{name}: eps must be a number of at least 0, got {eps!r}")
+        choose(name, "dtype", str(np.dtype(dtype)), {"float32": 0, "float64": 0})
+        self.channels, self.eps = int(channels), float(eps)
+        self.weight = Parameter(np.ones(self.channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(self.channels, dtype)) if affine and self.takes_bias else None
+
+    def reset_parameters(self, rng):
+        """Weights of 1, biases of 0, whatever the generator."""
+        if self.weight is not None:
+            self.weight.data = np.ones(self.channels)
+        if self.bias is not None:
+            self.bias.data = np.zeros(self.channels)
+
+    def _weights(self, x):
+        """weight and bias, or numbers in their place."""
+        dtype = getattr(x, "dtype", None)
+        dtype = np.dtype(dtype if dtype in (np.float32, np.float64) else np.float64)
+        weight = constant(_full(self.channels, 1, dtype)) if self.weight is None else self.weight
+        bias = constant(_full(self.channels, 0, dtype)) if self.bias is None else self.bias
+        return weight, bias
+
+    def _check(self, x, ndim=1):
+        shape = np.shape(x)
+        if len(shape) < ndim or shape[-1] != self.channels:
+            before = "n, ..., " if ndim > 1 else "..., "
+            raise ShapeError(f"{self!r}: expected input of shape ({before}{self.channels}), got {shape}")
+
+    def _repr(self, *numbers, eps=1e-5, **options):
+        options = {"eps": (self.eps, eps)} | options | {"affine": (self.weight is not None, True)}
+        changed = [f"{name}={value}" for name, (value, usual) in options.items() if value != usual]
+        return f"{type(self).__name__}({', '.join([*map(str, numbers), *changed])})"
+
+    def __repr__(self):
+        return self._repr(self.channels)
+
+
+class LayerNorm(_Normalisation):
+    """(x - mean) / sqrt(variance + eps) * weight + bias of each row: (..., features), same out.
+
+    affine=False leaves weight and bias out. Ba, Kiros and Hinton 2016. Raises ShapeError for an input whose last axis is
+    not `features`.
+
+    >>> LayerNorm(2, eps=0)(np.array([[1.0, 3.0]], np.float32))
+    tensor([[-1.,  1.]], op='layer_norm')
+    """
+
+    def __init__(self, features, eps=1e-5, affine=True, dtype="float32"):
+        super().__init__(features, eps, affine, dtype, "features")
+
+    def forward(self, x):
+        self._check(x)
+        return ops.layer_norm(x, *self._weights(x), eps=self.eps)
+
+
+class RMSNorm(_Normalisation):
+    """x / sqrt(mean(x**2) + eps) * weight of each row: (..., features), same out.
+
+    affine=False leaves the weight out. Zhang and Sennrich 2019. Raises ShapeError for an input whose last axis is not
+    `features`.
+
+    >>> RMSNorm(2, eps=0)(np.array([[1.0, 7.0]], np.float32)).numpy().round(3)
+    array([[0.2, 1.4]], dtype=float32)
+    """
+
+    takes_bias = False
+
+    def __init__(self, features, eps=1e-5, affine=True, dtype="float32"):
+        super().__init__(features, eps, affine, dtype, "features")
+
+    def forward(self, x):
+        self._check(x)
+        return ops.rms_norm(x, self._weights(x)[0], eps=self.eps)
+
+
+class GroupNorm(_Normalisation):
+    """Each sample normalised in `groups` groups of neighbouring channels, over all places: (n, ..., channels), same out.
+
+    affine=False leaves weight and bias out. Wu and He 2018. Raises OptionError for groups that do not divide the channels,
+    ShapeError for an input of another number of channels.
+
+    >>> GroupNorm(2, 4)(np.zeros((1, 3, 3, 4), np.float32)).shape
+    (1, 3, 3, 4)
+    """
+
+    def __init__(self, groups, channels, eps=1e-5, affine=True, dtype="float32"):
+        super().__init__(channels, eps, affine, dtype, "channels")
+        whole = isinstance(groups, int | np.integer) and not isinstance(groups, bool)
+        if not whole or groups < 1 or self.channels % groups:
+            raise OptionError(f"GroupNorm: groups must divide the {channels} channels, got {groups!r}")
+        self.groups = int(groups)
+
+    def forward(self, x):
+        self._check(x, 2)
+        return ops.group_norm(x, *self._weights(x), groups=self.groups, eps=self.eps)
+
+    def __repr__(self):
+        return self._repr(self.groups, self.channels)
+
+
+class InstanceNorm(_Normalisation):
+    """Each channel of each sample normalised over all places: (n, ..., channels), same out.
+
+    affine=False leaves weight and bias out. Ulyanov, Vedaldi and Lempitsky 2016. Raises ShapeError for an input of another
+    number of channels, or of one place, which has no variance.
+
+    >>> InstanceNorm(2)(np.zeros((1, 3, 3, 2), np.float32)).shape
+    (1, 3, 3, 2)
+    """
+
+    def __init__(self, channels, eps=1e-5, affine=True, dtype="float32"):
+        super().__init__(channels, eps, affine, dtype, "channels")
+
+    def forward(self, x):
+        self._check(x, 3)
+        if np.prod(np.shape(x)[1:-1]) == 1:
+            raise ShapeError(f"{self!r}: a channel with one value has no variance, got input of shape {np.shape(x)}")
+        return ops.group_norm(x, *self._weights(x), groups=self.channels, eps=self.eps)
+
+
+class BatchNorm(_Normalisation):
+    """Each channel normalised over the batch and all places: (n, ..., features), same out.
+
+    In training by the mean and variance of the batch, which also go into running_mean and running_var,
+    `running += momentum * (batch - running)`, the variance there divided by one less than the count. In evaluation by these
+    running statistics. The running statistics are arrays in `named_buffers`; a channel in which the mean or variance of a
+    batch is infinite or NaN leaves them as they are. affine=False leaves weight and bias out. Ioffe and Szegedy 2015.
+
+    Raises ShapeError for an input whose last axis is not `features`, and in training for one value in a channel, which has
+    no variance.
+
+    >>> layer = BatchNorm(1, eps=0)
+    >>> layer(np.array([[1.0], [3.0]], np.float32)).numpy().tolist(), layer.running_mean, layer.running_var
+    ([[-1.0], [1.0]], array([0.2], dtype=float32), array([1.1], dtype=float32))
+    >>> layer.eval()(np.array([[0.2]], np.float32)).numpy()
+    array([[0.]], dtype=float32)
+    """
+
+    buffers = ("running_mean", "running_var")
+
+    def __init__(self, features, eps=1e-5, momentum=0.1, affine=True, dtype="float32"):
+        super().__init__(features, eps, affine, dtype, "features")
+        real = isinstance(momentum, int | float | np.integer | np.floating) and not isinstance(momentum, bool)
+        if not real or not 0 <= momentum <= 1:
+            raise OptionError(f"BatchNorm: momentum must be a number from 0 to 1, got {momentum!r}")
+        self.momentum = float(momentum)
+        self.running_mean, self.running_var = np.zeros(self.channels, dtype), np.ones(self.channels, dtype)
+
+    def reset_parameters(self, rng):
+        super().reset_parameters(rng)
+        self.running_mean, self.running_var = np.zeros(self.channels), np.ones(self.channels)
+
+    def forward(self, x):
+        self._check(x, 2)
+        weight, bias = self._weights(x)
+        if not self.training:
+            mean, var = readable(self.running_mean), readable(self.running_var)
+            return ops.batch_norm_inference(x, mean, var, weight, bias, eps=self.eps)
+        shape = np.shape(x)
+        if np.prod(shape[:-1]) < 2:
+            raise ShapeError(
+                f"{self!r}: a batch needs two values of each channel or more in training, got input of shape {shape}; "
+                "use larger batches, or model.eval()"
+            )
+        running = Running(self.running_mean, self.running_var)
+        if not is_grid(x) and not is_grid(weight):
+            return ops.batch_norm(x, weight, bias, eps=self.eps, running=running, momentum=self.momentum)
+        y = ops.batch_norm(x, weight, bias, eps=self.eps)
+        mix_in(np.asarray(plain(x)).astype(np.float64).reshape(-1, self.channels), running, self.momentum)
+        return y
+
+    def __repr__(self):
+        return self._repr(self.channels, momentum=(self.momentum, 0.1))
