@@ -165,5 +165,6 @@ from .updates import adam, check_finite, sgd, stop_if, tick
 __all__ = [
     "BLOCK", "FIRST", "LARGE", "LARGEST_PRODUCT", "LARGEST_W", "MANY", "Kernel", "Log", "Segment", "address", "alone",
     "call_row", "constant", "current", "first_outside", "is_readable", "cores", "kept", "kept_state", "kernel", "logging",
-    "outside", "place", "readable", "root", "row_of", "setting", "share", "threads_allowed", "walk", "workspace", *Kernel.registry,
+    "outside", "place", "readable", "root", "row_of", "setting", "share", "threads_allowed", "walk", "workspace",
+    *Kernel.registry,
 ]  # fmt: skip
