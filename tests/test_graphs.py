@@ -308,6 +308,7 @@ MAKERS = {
 # Those whose kinks any number may meet, parts of ops that are here, and matrices that must be well conditioned: they have
 # tests of their own, op by op.
 ELSEWHERE = {
+    "conv1d", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient", "conv_transpose1d", "conv_transpose2d",
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
     "avg_pool2d", "channel_dropout", "cholesky", "clamp", "cofactors", "cumsum", "cumsum_backward", "det", "dot",
     "dropout", "einsum", "elastic_net", "embedding", "embedding_backward", "gaussian_noise", "inv", "max_pool1d",

@@ -6,7 +6,7 @@ Every kernel is declared once, with the extents of its buffers: `kernels.dense` 
 from ._compile import Kernel, kernel
 from ._log import Log, constant, current, is_readable, kept, kept_state, logging, readable, root
 from ._rows import Segment, address, call_row, place, row_of, walk
-from ._share import LARGE, cores, setting, share, threads_allowed
+from ._share import LARGE, cores, setting, share, share_sums, threads_allowed
 from .channels import (
     batch_norm,
     batch_norm_backward,
@@ -26,6 +26,21 @@ from .channels import (
     sum_slopes,
     update_running,
 )
+from .convolution import (
+    Geometry,
+    backward_plan,
+    convolve,
+    convolve_backward,
+    convolve_backward_first,
+    convolve_relu,
+    convolve_relu_backward,
+    convolve_relu_backward_first,
+    forward_plan,
+    input_plan,
+    turned_shape,
+    turned_weights,
+)
+from .convolution import workspace as convolution_workspace
 from .elementwise import (
     absolute,
     absolute_backward,

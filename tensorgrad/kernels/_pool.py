@@ -25,14 +25,15 @@ from ._rows import _call, _word, row_of
 from .threads import _fetch_add, _give_way, _load, _pause
 
 AWAKE = 100e-6  # seconds that a thread waits for more work before it sleeps
-BUFFERS = 8  # the most of a kernel that can be shared
+BUFFERS = 10  # the most of a kernel that can be shared
 _LINE = 16  # words; processors fetch lines in pairs
 _TAKEN, _JOB, _DONE, _POSTED, _ASLEEP, _LEFT = (i * _LINE for i in range(6))  # _LEFT: a line for each thread
 _FAILED, _QUIT = _DONE + 1, _POSTED + 1
 _HEAD = 5  # words of a plan before those of its buffers: threads, chunks, step, length, buffers
 _NONE = (0,) * BUFFERS
+# What a chunk is given of a buffer: all, its share, where that begins, or one like it that no other chunk has.
+_WHOLE, _SLICED, _TOLD, _OWN = range(4)
 _ROW = 160  # words, more than those of any row: the last one tells where a chunk begins
-_WHOLE, _SLICED, _TOLD = 0, 1, 2  # what a chunk is given of a buffer
 
 # Found in the C library when the code is loaded.
 _CALLS, _size = (("_read", "_write"), types.int32) if os.name == "nt" else (("read", "write"), types.intp)
@@ -78,6 +79,8 @@ def _chunk(words, plan, i, row):
         if sliced == _TOLD:
             address = row + 8 * (_ROW - 1)
             _put(address, first)
+        elif sliced == _OWN:
+            address += i * inner * item
         elif sliced == _SLICED:
             _put(row + 8 * at, rows * inner)
             _put(row + 8 * (at + 3), rows)
@@ -107,13 +110,13 @@ def _work(words, threads, me, row):
 
 
 @jit
-def _run(words, plan, awaken, row, a0, a1, a2, a3, a4, a5, a6, a7):
+def _run(words, plan, awaken, row, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9):
     """Run a job with the pool's threads. 0: not run, as the pool is in use; 1: done; 2: a chunk has raised."""
     taken = words + 8 * _TAKEN
     if _load(taken) != 0 or _fetch_add(taken, 1) != 0:
         return 0
     threads, chunks = _word(plan), _word(plan + 8)
-    for i, a in enumerate((plan, a0, a1, a2, a3, a4, a5, a6, a7)):
+    for i, a in enumerate((plan, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9)):
         _put(words + 8 * (_JOB + i), a)
     _store(words + 8 * _DONE, 0)
     _store(words + 8 * _FAILED, 0)
@@ -226,38 +229,58 @@ class Plan:
     """Words, and where they are."""
 
     def __init__(self, words):
-        self.words = np.array(words, np.int64)
+        self.words, self.chunks = np.array(words, np.int64), words[1]
         self.address = self.words.ctypes.data
 
 
-def plan_of(kernel, threads, even, shapes, dtypes):
-    """A Plan: how a call on buffers of these shapes is dealt out; None if it cannot be."""
-    sizes, extent = kernel.sizes(shapes), dealt(kernel)
+def plan_of(kernel, threads, even, shapes, dtypes, sums=False):
+    """A Plan: how a call on buffers of these shapes is dealt out; None if it cannot be.
+
+    `sums`: each chunk has buffers of its own for what is written and lacks the extent: `plan.chunks` of them in a row.
+    """
+    sizes, extent = kernel.sizes(shapes), dealt(kernel, sums)
     real = next((d for b, d in zip(kernel.buffers, dtypes, strict=True) if not b.kind), np.dtype(np.float64))
     declared = [_KINDS[b.kind][0] if b.kind else real for b in kernel.buffers]
     if extent is None or not sizes[extent] or real not in REAL or declared != list(dtypes):
         return None
     length, most = sizes[extent], max(map(math.prod, shapes))
     behind = max(1, most // length)  # numbers for each index of the extent
-    tile = even if behind == 1 else next(t for t in (64, 8, 1) if 2 * t <= length or t == 1)
-    step = max(-(-even // (behind * tile)), length // (4 * threads * tile)) * tile  # some four chunks for each thread
+    if sums:
+        step = -(-length // ((1 if any(map(_large, own(kernel, shapes))) else 4) * threads))
+    else:
+        tile = even if behind == 1 else next(t for t in (64, 8, 1) if 2 * t <= length or t == 1)
+        step = (
+            max(-(-even // (behind * tile)), length // (4 * threads * tile)) * tile
+        )  # some four chunks for each thread
     chunks = -(-length // step)
     if chunks < 2:
         return None
     words, at = [threads, chunks, step, length, len(shapes)], 6  # where a size stands in the row
     for b, shape, dtype in zip(kernel.buffers, shapes, dtypes, strict=True):
         sliced = _SLICED if _plain(b.extents[0]) == extent and shape[0] == length else _TOLD if b.tells else _WHOLE
-        words += [at, sliced, math.prod(shape[1:]), dtype.itemsize]
+        way = _OWN if sums and b.written and sliced == _WHOLE else sliced
+        words += [at, way, math.prod(shape if way == _OWN else shape[1:]), dtype.itemsize]
         at += 5 + 2 * len(shape)
     row = row_of(kernel, real, [(0, s, d.itemsize) for s, d in zip(shapes, dtypes, strict=True)])
     return Plan([*words, *row])
 
 
+def own(kernel, items):
+    """Of these, one for each buffer of a kernel, those of buffers that each chunk needs one of its own."""
+    extent = dealt(kernel, True)
+    return [item for item, b in zip(items, kernel.buffers, strict=True) if b.written and _plain(b.extents[0]) != extent]
+
+
+def _large(shape):
+    return math.prod(shape) > 1 << 16
+
+
 @functools.cache
-def dealt(kernel):
+def dealt(kernel, sums=False):
     """The extent that a kernel's calls are dealt out along; None if there is none.
 
-    It is the first axis of every buffer that has it, and all that are written have it: else they would hold partial sums.
+    It is the first axis of every buffer that has it, and all that are written have it, else they would hold partial sums:
+    that is for `sums`.
     """
     buffers = kernel.buffers
     if len(buffers) > BUFFERS:
@@ -266,7 +289,7 @@ def dealt(kernel):
         places = [[i for i, e in enumerate(b.extents) if _plain(e) == extent] for b in buffers]
         written = [p for p, b in zip(places, buffers, strict=True) if b.written]
         told = {b.tells for b in buffers} <= {"", extent}
-        if extent[0].isupper() and told and all(p in ([], [0]) for p in places) and all(written):
+        if extent[0].isupper() and told and all(p in ([], [0]) for p in places) and (sums or all(written)):
             return extent
     return None
 

@@ -2,10 +2,13 @@
 
 import atexit
 import functools
+import math
 import operator
 import os
 import threading
 from typing import Any
+
+import numpy as np
 
 from . import _pool
 from ._compile import CHECK
@@ -13,6 +16,7 @@ from ._log import current
 from ._rows import address, addressof, nothing
 
 LARGE = 1 << 16  # numbers: below it handing light work over costs more than it saves
+WORTH = 1_000_000  # products: the same for kernels that multiply
 _EVEN = 4096  # chunks begin at its multiples, so that each number stays in the vector, or the rest, that it was in
 setting: dict[str, int | None] = {"threads": None}  # of tg.set_threads
 _here: dict[str, Any] = {"pool": None, "lock": threading.Lock()}  # of this process
@@ -51,18 +55,57 @@ def _shared(kernel, buffers):
     plan = _plan(kernel, threads, _EVEN, *map(_about, buffers))
     if plan is None:
         return False
+    return _by_pool(kernel, plan, threads, buffers, buffers)
+
+
+def _by_pool(kernel, plan, threads, given, buffers):
+    """Run a plan on what is given for the buffers of a call; whether that was done."""
     pool = _here["pool"]
     if (pool is None or pool.threads != threads) and (pool := _hire(threads)) is None:
         return False
     if CHECK:
         kernel.check(buffers)
     try:
-        addresses = [*map(addressof, map(nothing, buffers))]
+        addresses = [*map(addressof, map(nothing, given))]
     except (TypeError, ValueError):  # one may not be written
-        if not all(b.flags.c_contiguous for b in buffers):
+        if not all(b.flags.c_contiguous for b in given):
             return False
-        addresses = [address(b) for b in buffers]
+        addresses = [address(b) for b in given]
     return pool.run(plan, addresses)
+
+
+def share_sums(kernel, *buffers):
+    """Run a kernel that leaves partial sums in some of its buffers, with several threads if that is worth it.
+
+    Each chunk has buffers of its own for what it writes without the extent that is dealt out, `work` among it; the others are
+    added up, in the order of the chunks.
+    """
+    if current.log is not None or (threads := threads_allowed()) < 2 or not _add_up(kernel, buffers, threads):
+        kernel(*buffers)
+
+
+def _add_up(kernel, buffers, threads):
+    plan = _plan_of_sums(kernel, threads, *map(_about, buffers))
+    if plan is None:
+        return False
+    mine = _pool.own(kernel, range(len(buffers)))
+    parts = {i: np.empty((plan.chunks, *buffers[i].shape), buffers[i].dtype) for i in mine}
+    if not _by_pool(kernel, plan, threads, [parts.get(i, b) for i, b in enumerate(buffers)], buffers):
+        return False
+    for i, part in parts.items():
+        if kernel.buffers[i].name != "work":
+            np.add.reduce(part, axis=0, out=buffers[i])
+    return True
+
+
+@functools.lru_cache(512)
+def _plan_of_sums(kernel, threads, *about):
+    """A plan, where a call makes enough products to be worth it."""
+    shapes, dtypes = zip(*about, strict=True)
+    sizes = kernel.sizes(shapes)
+    if math.prod(sizes[extent] for extent in "Smkn" if extent in sizes) < WORTH:
+        return None
+    return _pool.plan_of(kernel, threads, 1, shapes, dtypes, sums=True)
 
 
 _about = operator.attrgetter("shape", "dtype")

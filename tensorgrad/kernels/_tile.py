@@ -28,7 +28,7 @@ _PANEL, _PANEL_OF_COLUMNS = 256, 64  # rows of w, of two vectors each; fewer whe
 Int, Int32 = ir.IntType(64), ir.IntType(32)
 
 
-class _Vectors:
+class Vectors:
     """Loads, stores and arithmetic on vectors of one dtype, in the function that is being built.
 
     Addresses are integers, positions count elements. Of the last vector of a masked tile only `cols` numbers are there.
@@ -95,7 +95,7 @@ def _tile(P, Q, masked):
 
     def emit(context, b, signature, args):
         _, x, xp, xr, n, w, ldw, out, ldo, bias, start, relu, cols = args
-        v = _Vectors(context, b, signature.args[0], cols if masked else None)
+        v = Vectors(context, b, signature.args[0], cols if masked else None)
         every = [(p, q) for p in range(P) for q in range(Q)]
         acc = {pq: cgutils.alloca_once(b, v.vector) for pq in every}
         place = {(p, q): b.add(b.mul(ldo, Int(p)), Int(v.lanes * q)) for p, q in every}
@@ -134,7 +134,7 @@ def _transpose():
 
     def emit(context, b, signature, args):
         _, source, lds, target, ldt = args
-        v = _Vectors(context, b, signature.args[0], None)
+        v = Vectors(context, b, signature.args[0], None)
         lanes = v.lanes
         rows = [v.load(source, b.mul(lds, Int(i)), False) for i in range(lanes)]
         step = 1
@@ -192,7 +192,7 @@ _tail12, _tail4, _tail1 = _tile(12, 1, True), _tile(4, 1, True), _tile(1, 1, Tru
 
 
 @intrinsic  # type: ignore[arg-type]
-def _panel(typingctx, zero):
+def stack_panel(typingctx, zero):
     """The address of memory on the stack for a panel of w, next to nothing to ask for."""
 
     def emit(context, b, signature, args):
@@ -209,7 +209,7 @@ def _copy_row(typingctx, zero, source, target):
     """Copy two vectors."""
 
     def emit(context, b, signature, args):
-        v = _Vectors(context, b, signature.args[0], None)
+        v = Vectors(context, b, signature.args[0], None)
         for q in range(2):
             v.store(v.load(args[1], Int(v.lanes * q), False), args[2], Int(v.lanes * q), False)
         return context.get_dummy_value()
@@ -218,7 +218,7 @@ def _copy_row(typingctx, zero, source, target):
 
 
 @jit
-def _pack(zero, size, rows, width, w, ldw, panel):
+def pack(zero, size, rows, width, w, ldw, panel):
     """Copy rows of w to a panel, whose rows are two vectors and next to each other."""
     ld = 2 * (VECTOR_BYTES // size)
     if width == ld:
@@ -253,7 +253,7 @@ def product(zero, size, m, n, cols, x, xp, xr, w, ldw, turned, out, ldo, bias, s
     if its rows lie far apart, as such rows push each other out.
     """
     lanes = VECTOR_BYTES // size
-    panel = _panel(zero)  # type: ignore
+    panel = stack_panel(zero)  # type: ignore
     packed = turned != 0 or (m >= 24 and ldw * size >= 512)
     most = _PANEL if xr == 1 else _PANEL_OF_COLUMNS
     q = 0
@@ -268,7 +268,7 @@ def product(zero, size, m, n, cols, x, xp, xr, w, ldw, turned, out, ldo, bias, s
             if turned != 0:
                 _pack_turned(zero, size, rows, width, w + size * (q * ldw + r), ldw, panel)
             elif packed:
-                _pack(zero, size, rows, width, W, ldw, panel)
+                pack(zero, size, rows, width, W, ldw, panel)
             if packed:
                 W, ld = panel, 2 * lanes
             _columns(

@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._compile import jit, kernel
-from ._tile import Int, _Vectors
+from ._tile import Int, Vectors
 
 
 def _window(b, rows, cols, small):
@@ -24,7 +24,7 @@ def _window(b, rows, cols, small):
         yield row.index, col.index
 
 
-class _Lanes(_Vectors):
+class _Lanes(Vectors):
     """Vectors of so many numbers."""
 
     def __init__(self, context, builder, dtype, lanes):
@@ -37,7 +37,7 @@ class _Lanes(_Vectors):
 def _blocks(context, b, signature, channels):
     """(vectors, position) of the blocks of channels: whole vectors, then halves, quarters and so on of what is left."""
     dtype = signature.args[0]
-    lanes = _Vectors(context, b, dtype, None).lanes
+    lanes = Vectors(context, b, dtype, None).lanes
     whole = b.sdiv(channels, Int(lanes))
     with cgutils.for_range(b, whole) as block:
         yield _Lanes(context, b, dtype, lanes), b.mul(block.index, Int(lanes))

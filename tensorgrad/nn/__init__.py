@@ -23,6 +23,7 @@ from .activations import (
     Softsign,
     Tanh,
 )
+from .convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DepthwiseConv2d
 from .dense import Dense
 from .embedding import Embedding
 from .functional import functional_call
@@ -61,8 +62,13 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm",
     "ChannelDropout",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dense",
+    "DepthwiseConv2d",
     "Dropout",
     "Embedding",
     "Flatten",

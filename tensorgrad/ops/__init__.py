@@ -15,6 +15,7 @@ from .._registry import OPS, find
 if TYPE_CHECKING:  # for tools that read names and run nothing
     from .activations import *
     from .comparisons import *
+    from .convolution import *
     from .elementwise import *
     from .embedding import *
     from .functions import *
@@ -29,12 +30,14 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .random import *
     from .rearrange import *
     from .reduce import *
+    from .sequences import *
     from .shape import *
     from .softmax import *
 else:
     from . import (
         activations,
         comparisons,
+        convolution,
         elementwise,
         embedding,
         functions,
@@ -49,6 +52,7 @@ else:
         random,
         rearrange,
         reduce,
+        sequences,
         shape,
         softmax,
     )

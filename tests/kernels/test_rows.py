@@ -28,6 +28,8 @@ RUNNING = {name: k for name, k in Kernel.registry.items() if getattr(kernels, na
 def arrays_of(kernel, real, one=()):
     """Arrays that fit the declaration; buffers named in `one` hold the single number that stands for all."""
     rng = np.random.default_rng(len(kernel.name))
+    if "plan" in [b.name for b in kernel.buffers]:
+        return arrays_of_a_convolution(kernel, real, rng)
 
     def made(b):
         shape = []
@@ -44,6 +46,17 @@ def arrays_of(kernel, real, one=()):
         return rng.uniform(0.1, 0.9, shape).astype(KINDS[b.kind] or real)
 
     return [made(b) for b in kernel.buffers]
+
+
+def arrays_of_a_convolution(kernel, real, rng):
+    """The buffers of a convolution whose shapes the plan, a table of positions, is made for."""
+    g, item = kernels.Geometry(6, 5, 3, (3, 2), 4, (1, 2), padding=((1, 0), (0, 1))), np.dtype(real).itemsize
+    plan, images, pixels = kernels.backward_plan(g, item), (2, 90), (2, g.size[0] * g.size[1], 4)
+    shapes = {"x": images, "dx": images, "g": pixels, "y": pixels, "out": pixels, "w": (18, 4), "dw": (18, 4), "b": (4,), "db": (4,),
+              "turned": kernels.turned_shape(g, item), "work": (kernels.convolution_workspace(plan, pixels[1] * 4),)}  # fmt: skip
+    return [
+        plan.copy() if b.name == "plan" else rng.uniform(-0.9, 0.9, shapes[b.name]).astype(real) for b in kernel.buffers
+    ]
 
 
 def run(*rows, steps=1):

@@ -319,3 +319,29 @@ print(found)
 """
     done = python(code)
     assert (done.stdout, done.stderr) == ("[True]\n", "")
+
+
+# ---- partial sums -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("images", [1, 2, 7, 64])
+def test_partial_sums_of_the_chunks_are_added_up(images):
+    from tensorgrad.kernels import Geometry, convolve_backward, share_sums
+
+    rng, g = np.random.default_rng(0), Geometry(12, 12, 8, (3, 3), 16)
+    x, back = rng.normal(size=(images, 12 * 12 * 8)), rng.normal(size=(images, 100, 16))
+    plan = kernels.backward_plan(g, 8)
+    turned = rng.normal(size=kernels.turned_shape(g, 8))
+    found = []
+    for threads in (1, 2, 2, 3):
+        tg.set_threads(threads)
+        try:
+            dx, dw, db = np.full(x.shape, np.nan), np.full((72, 16), np.nan), np.full(16, np.nan)
+            work = np.full(kernels.convolution_workspace(plan), np.nan)
+            share_sums(convolve_backward, back, x, turned, plan, dx, dw, db, work)
+            found.append((dx, dw, db))
+        finally:
+            tg.set_threads(None)
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+    assert all(np.array_equal(a, b) for a, b in zip(found[1], found[2], strict=True))
+    np.testing.assert_allclose(found[1][2], back.sum((0, 1)), rtol=1e-12)

@@ -112,6 +112,67 @@ def with_noise(op, f, without):
     return noisy
 
 
+def padding_of(x, w, stride, padding, dilation):
+    """The zeros around an axis of each of these lengths, as PyTorch's pad takes them: the last axis first."""
+    if padding == "valid":
+        return [0] * 2 * len(x)
+    if padding == "same":  # as TensorFlow counts it; PyTorch has it for stride 1
+        totals = [
+            max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+            for n, k, s, d in zip(x, w, stride, dilation, strict=True)
+        ]
+        pairs = [(n // 2, n - n // 2) for n in totals]
+    else:
+        pairs = [np.broadcast_to(p, 2).tolist() for p in np.broadcast_to(padding, (len(x), 2)).tolist()]
+        if not isinstance(padding, int) and isinstance(padding[0], int):
+            pairs = [(p, p) for p in padding] if len(x) == 2 else [padding]
+    return [n for pair in reversed(pairs) for n in pair]
+
+
+def conv(x, w, b=None, stride=1, padding="valid", dilation=1, groups=1, activation=None):
+    axes = x.ndim - 2
+    stride, dilation = (np.broadcast_to(o, axes).tolist() for o in (stride, dilation))
+    around = padding_of(x.shape[1:-1], w.shape[:-2], stride, padding, dilation)
+    x, w = F.pad(x.movedim(-1, 1), around), w.movedim((-1, -2), (0, 1))
+    y = (F.conv1d if axes == 1 else F.conv2d)(x, w, None, stride, 0, dilation, groups).movedim(1, -1)
+    if b is not None:
+        y = y + b if b.numel() else y + b.sum()
+    return F.relu(y) if activation == "relu" else y
+
+
+def conv_input_gradient(g, w, size, **options):
+    """By reverse mode twice: what is linear in x has the transposed map as the gradient of its gradient."""
+    size = tuple(np.broadcast_to(size, g.ndim - 2).tolist())
+    x = g.new_zeros((len(g), *size, w.shape[-2] * options.get("groups", 1)), requires_grad=True)
+    back = torch.autograd.grad(conv(x, w, **options), x, g, create_graph=True)[0]
+    return back + 0 * (g.sum() + w.sum())  # of an empty batch too
+
+
+def conv_weight_gradient(x, g, kernel_size, **options):
+    kernel = tuple(np.broadcast_to(kernel_size, g.ndim - 2).tolist())
+    w = g.new_zeros((*kernel, x.shape[-1] // options.get("groups", 1), g.shape[-1]), requires_grad=True)
+    return torch.autograd.grad(conv(x, w, **options), w, g, create_graph=True)[0] + 0 * (x.sum() + g.sum())
+
+
+def conv_transpose(x, w, b, stride=1, padding="valid", output_padding=0, dilation=1, groups=1):
+    """By PyTorch's own, all of it, with the borders cut off."""
+    axes, size = x.ndim - 2, x.shape[1:-1]
+    stride, dilation, more = (np.broadcast_to(o, axes).tolist() for o in (stride, dilation, output_padding))
+    transpose = F.conv_transpose1d if axes == 1 else F.conv_transpose2d
+    whole = transpose(x.movedim(-1, 1), w.movedim((-1, -2), (0, 1)), None, stride, 0, 0, groups, dilation).movedim(
+        1, -1
+    )
+    full = [n * s for n, s in zip(size, stride, strict=True)] if padding == "same" else size
+    around = padding_of(full, w.shape[:-2], stride, padding, dilation)[::-1]
+    for axis in range(axes):
+        behind, before = around[2 * axis : 2 * axis + 2]
+        covers = (size[axis] - 1) * stride[axis] + (w.shape[axis] - 1) * dilation[axis] + 1
+        length = full[axis] if padding == "same" else covers - before - behind + more[axis]
+        whole = F.pad(whole.movedim(axis + 1, -1), (0, max(0, before + length - covers)))
+        whole = whole[..., before : before + length].movedim(-1, axis + 1)
+    return whole + b
+
+
 # Those that have another name in PyTorch, other options, or a flaw.
 EXCEPTIONS = {
     "celu": lambda x, alpha=1.0: alpha * F.elu(x / alpha),  # F.celu divides by alpha in float32
@@ -137,6 +198,12 @@ EXCEPTIONS = {
     "astype": lambda x, dtype: x.to(getattr(torch, dtype)),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, np.atleast_1d(shape).tolist()),
     "concatenate": lambda *arrays, axis=0: torch.cat(arrays, axis),
+    "conv1d": conv,
+    "conv2d": conv,
+    "conv2d_input_gradient": conv_input_gradient,
+    "conv2d_weight_gradient": conv_weight_gradient,
+    "conv_transpose1d": conv_transpose,
+    "conv_transpose2d": conv_transpose,
     "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
     "cumsum_backward": cumsum_backward,
     "dense": dense,

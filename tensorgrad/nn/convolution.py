@@ -1,0 +1,193 @@
+"""Convolution layers, channels last: images (N, height, width, channels) and sequences (N, length, channels)."""
+
+import functools
+
+import numpy as np
+
+from .. import ops
+from .._parameter import Parameter
+from .._random import generator
+from ..errors import OptionError, ShapeError, choose
+from ..ops._convolution import check_options
+from .activations import ReLU
+from .initialisers import draw, initialiser
+from .module import Module
+
+_RELU = ReLU.forward
+
+
+class _Convolution(Module):
+    """What convolution layers share: a weight, a bias, and options that are given to an op."""
+
+    axes, op = 2, ops.conv2d
+
+    def __init__(self, in_channels, out_channels, kernel_size, options, bias, init, rng, dtype):
+        name = type(self).__name__
+        for option, n in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", options["groups"])):
+            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+                raise OptionError(f"{name}: {option} must be a positive whole number, got {n!r}")
+        if in_channels % options["groups"] or out_channels % options["groups"]:
+            raise OptionError(
+                f"{name}: groups={options['groups']} must divide in_channels={in_channels} and out_channels={out_channels}"
+            )
+        choose(name, "dtype", dtype if isinstance(dtype, str) else str(np.dtype(dtype)), {"float32": 0, "float64": 0})
+        self.in_channels, self.out_channels = int(in_channels), int(out_channels)
+        self.kernel_size = self._lengths("kernel_size", kernel_size)
+        check_options(name, self.axes, **options)
+        self.options = options
+        self._initialise = initialiser(name, "init", init)
+        self.weight = Parameter(np.zeros((*self.kernel_size, *self._channels()), dtype=dtype))
+        self.bias = Parameter(np.zeros(self.out_channels, dtype=dtype)) if bias else None
+        self.reset_parameters(generator(name, rng))
+
+    def _lengths(self, option, value):
+        lengths = (value,) * self.axes if isinstance(value, int | np.integer) else value
+        good = isinstance(lengths, tuple | list) and len(lengths) == self.axes
+        if not good or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in lengths):
+            expected = "a positive whole number" + (", or two of them" if self.axes == 2 else "")
+            raise OptionError(f"{type(self).__name__}: {option} must be {expected}, got {value!r}")
+        return tuple(int(n) for n in lengths)
+
+    def _channels(self):
+        """The last two lengths of the weight."""
+        return self.in_channels // self.options["groups"], self.out_channels
+
+    def reset_parameters(self, rng):
+        draw(self.weight, self._initialise, rng, type(self).__name__)
+        if self.bias is not None:
+            self.bias.data = np.zeros(self.out_channels, dtype=self.bias.dtype)
+
+    def fused_with(self, following):
+        """With a ReLU as it is: one kernel, unless a forward was replaced or the op has no activation."""
+        own = "forward" in self.__dict__ or type(self).forward is not _Convolution.forward
+        usual = type(following) is ReLU and getattr(following.forward, "__func__", None) is _RELU
+        if "activation" in self.op.options and usual and not own:
+            return functools.partial(self, activation="relu")
+        return None
+
+    def forward(self, x, activation=None):
+        options = self.options if activation is None else {**self.options, "activation": activation}
+        try:
+            return self.op(x, self.weight, self.bias, **options)
+        except ShapeError as error:
+            raise ShapeError(f"{self!r}: {error}") from None
+
+    def __repr__(self):
+        size = self.kernel_size[0] if len(set(self.kernel_size)) == 1 else self.kernel_size
+        words = [str(self.in_channels), str(self.out_channels), str(size)]
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0}
+        words += [f"{name}={value!r}" for name, value in self.options.items() if value != usual[name]]
+        words += [] if self.bias is not None else ["bias=False"]
+        return f"{type(self).__name__}({', '.join(words)})"
+
+
+class Conv2d(_Convolution):
+    """Filters that move over images: (N, H, W, in_channels) -> (N, H', W', out_channels); see ops.conv2d.
+
+    kernel_size, stride, dilation: a number, or two, (height, width). padding: a number, two, two pairs, "valid" (0) or
+    "same". weight is (kh, kw, in_channels / groups, out_channels), drawn by `init` (a name or a function of
+    `nn.initialisers`) from `rng`; bias (out_channels,) starts at 0, and `bias=False` leaves it out.
+    Raises ShapeError for images of other channels, or smaller than the kernel.
+
+    >>> layer = Conv2d(1, 8, 3, rng=0)
+    >>> layer(np.zeros((2, 28, 28, 1), np.float32)).shape
+    (2, 26, 26, 8)
+    """
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+                 init="he_normal", rng=None, dtype="float32"):  # fmt: skip
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        super().__init__(in_channels, out_channels, kernel_size, options, bias, init, rng, dtype)
+
+
+class Conv1d(_Convolution):
+    """Filters that move along sequences: (N, L, in_channels) -> (N, L', out_channels); see ops.conv1d.
+
+    padding: a number, two (before, behind), "valid" (0) or "same". weight is (k, in_channels / groups, out_channels).
+
+    >>> layer = Conv1d(2, 8, 3, padding="same", rng=0)
+    >>> layer(np.zeros((4, 10, 2), np.float32)).shape
+    (4, 10, 8)
+    """
+
+    axes, op = 1, ops.conv1d
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+                 init="he_normal", rng=None, dtype="float32"):  # fmt: skip
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        super().__init__(in_channels, out_channels, kernel_size, options, bias, init, rng, dtype)
+
+
+class _Transposed(_Convolution):
+    """Transposed convolutions: the weight is that of the convolution from the output's channels to the input's."""
+
+    def _channels(self):
+        return self.out_channels // self.options["groups"], self.in_channels
+
+
+class ConvTranspose2d(_Transposed):
+    """A transposed convolution: (N, H, W, in_channels) -> (N, H', W', out_channels); see ops.conv_transpose2d.
+
+    H' = (H - 1) * stride + (kh - 1) * dilation + 1 - padding above and below + output_padding; with padding="same"
+    H' = H * stride. weight is (kh, kw, out_channels / groups, in_channels).
+
+    >>> layer = ConvTranspose2d(8, 1, 3, stride=2, padding="same", rng=0)
+    >>> layer(np.zeros((2, 7, 7, 8), np.float32)).shape
+    (2, 14, 14, 1)
+    """
+
+    op = ops.conv_transpose2d
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+                 bias=True, init="he_normal", rng=None, dtype="float32"):  # fmt: skip
+        options = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation,
+                   "groups": groups}  # fmt: skip
+        super().__init__(in_channels, out_channels, kernel_size, options, bias, init, rng, dtype)
+
+
+class ConvTranspose1d(_Transposed):
+    """A transposed convolution: (N, L, in_channels) -> (N, L', out_channels); see ops.conv_transpose1d.
+
+    weight is (k, out_channels / groups, in_channels).
+
+    >>> layer = ConvTranspose1d(8, 2, 4, stride=2, padding=1, rng=0)
+    >>> layer(np.zeros((4, 5, 8), np.float32)).shape
+    (4, 10, 2)
+    """
+
+    axes, op = 1, ops.conv_transpose1d
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+                 bias=True, init="he_normal", rng=None, dtype="float32"):  # fmt: skip
+        options = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation,
+                   "groups": groups}  # fmt: skip
+        super().__init__(in_channels, out_channels, kernel_size, options, bias, init, rng, dtype)
+
+
+class DepthwiseConv2d(_Convolution):
+    """`multiplier` filters for each channel: (N, H, W, channels) -> (N, H', W', channels * multiplier).
+
+    A Conv2d with as many groups as channels: weight is (kh, kw, 1, channels * multiplier), and channel c of the images
+    goes to the channels c * multiplier, c * multiplier + 1, ... of the output.
+
+    >>> layer = DepthwiseConv2d(8, 3, padding="same", rng=0)
+    >>> layer(np.zeros((2, 14, 14, 8), np.float32)).shape
+    (2, 14, 14, 8)
+    """
+
+    def __init__(self, channels, kernel_size, multiplier=1, stride=1, padding=0, dilation=1, bias=True, init="he_normal",
+                 rng=None, dtype="float32"):  # fmt: skip
+        if not isinstance(multiplier, int | np.integer) or isinstance(multiplier, bool) or multiplier < 1:
+            raise OptionError(f"DepthwiseConv2d: multiplier must be a positive whole number, got {multiplier!r}")
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
+        self.multiplier = int(multiplier)
+        many = channels * multiplier if isinstance(channels, int | np.integer) else channels
+        super().__init__(channels, many, kernel_size, options, bias, init, rng, dtype)
+
+    def __repr__(self):
+        size = self.kernel_size[0] if len(set(self.kernel_size)) == 1 else self.kernel_size
+        words = [str(self.in_channels), str(size)] + ([f"multiplier={self.multiplier}"] if self.multiplier > 1 else [])
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": self.in_channels}
+        words += [f"{name}={value!r}" for name, value in self.options.items() if value != usual[name]]
+        words += [] if self.bias is not None else ["bias=False"]
+        return f"DepthwiseConv2d({', '.join(words)})"
