@@ -50,6 +50,14 @@ class Gated(nn.Module):
         return self.out(np.tanh(h) * ops.sigmoid(self.gate) + h)
 
 
+def convolutional():
+    """A layer of every kind: (n, 6, 6, 1) -> (n, 3)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding="same", bias=False), nn.BatchNorm(3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25),
+        nn.Flatten(), nn.Dense(27, 3), rng=0,
+    ).astype("float64")  # fmt: skip
+
+
 def train(model, data, loss, make_optimizer, epochs=5, batch_size=16):
     return tg.fit(
         model, data, loss=loss, optimizer=make_optimizer(model.parameters()), epochs=epochs, batch_size=batch_size,
@@ -321,3 +329,22 @@ def test_same_bits_after_fork_on_both_sides(run):
         print(same, os.waitstatus_to_exitcode(status), first.hex())
     """)
     assert output == f"True 0 {run().hex()}"
+
+
+def test_ten_steps_of_a_network_of_many_layers_are_equal_on_both_engines_eager_and_compiled():
+    rng = np.random.default_rng(5)
+    X, y = rng.normal(size=(40, 6, 6, 1)), rng.integers(0, 3, 40)
+    losses, parameters = [], []
+    for engine, options in (("scalar", {}), ("tensor", {"compile": False}), ("tensor", {"threads": 1}), ("tensor", {"threads": 2})):
+        model = convolutional().to(engine)
+        adam = optim.Adam(model.parameters(), lr=0.01)
+        history = tg.fit(model, (X, y), loss=nn.CrossEntropyLoss(), optimizer=adam, epochs=2, batch_size=8, seed=1,
+                         progress=False, **options)  # fmt: skip
+        assert history.compiled == ("threads" in options), history.eager_because
+        losses.append(history.steps)
+        parameters.append(model.state_dict())
+    for other, state in zip(losses[1:], parameters[1:], strict=True):
+        assert len(other) == 10
+        np.testing.assert_allclose(other, losses[0], rtol=1e-10)
+        for name, value in state.items():
+            np.testing.assert_allclose(value, parameters[0][name], rtol=1e-8, atol=1e-10, err_msg=name)

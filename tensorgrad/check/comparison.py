@@ -139,9 +139,10 @@ def _first_wrong(calls, number):
         for i, got in call.grads.items():
             if got.shape != np.shape(call.arrays[i]):
                 got = unbroadcast(got, np.shape(call.arrays[i]))
-            rounded = _largest(grads[i]) < 2.0**-20 * unit  # terms that cancel leave their rounding
+            terms = unit * max(1, np.size(call.g) // max(1, got.size))  # no sum of terms of g can be larger
+            rounded = _largest(grads[i]) < 2.0**-20 * terms  # terms that cancel leave their rounding
             judged = Tolerance(tolerance.ulps, "unit") if rounded and tolerance.per == "array" else tolerance
-            w, allowed = ulps(got, grads[i], judged, unit), tolerance.ulps * 8
+            w, allowed = ulps(got, grads[i], judged, terms), tolerance.ulps * 8
             if w > allowed:
                 return f"the gradient of input {i} of {where} is {w:.3g} ulps from its twin's (allowed {allowed:g})"
     return ""

@@ -6,6 +6,7 @@ changed. Functions that draw on axes return them; `axes.figure` is the figure, `
 
 from .curves import plot_history
 from .decision import plot_decision_regions
+from .features import plot_feature_maps, plot_filters
 from .images import plot_predictions
 from .palette import class_colours
 from .picture import margins, new_figure, save_picture
@@ -15,6 +16,8 @@ __all__ = [
     "margins",
     "new_figure",
     "plot_decision_regions",
+    "plot_feature_maps",
+    "plot_filters",
     "plot_history",
     "plot_predictions",
     "save_picture",

@@ -1,4 +1,4 @@
-"""Part `pooling`: forward and backward of layers on images, called one by one, beside PyTorch on 2 threads.
+"""Part `layers`: forward and backward of layers on images, called one by one, beside PyTorch on 2 threads.
 
 On float32 arrays, with the gradient of the output given. All take turns in one process; a figure is PyTorch's median over
 ours, of both layouts that PyTorch knows: channels first, as its layers have them by default, and channels last, as ours.
