@@ -9,8 +9,12 @@ import pytest
 
 EXAMPLES = sorted(p for p in (Path(__file__).parents[2] / "examples").glob("*.py") if not p.name.startswith("_"))
 TINY = ["--quiet", "--epochs", "2", "--hidden", "8"]
-TINY_DATA = {"spiral": ["--points", "10"], "digits": ["--rows", "200"]}
-PROMISED = {"spiral": ("train accuracy", 0.97), "digits": ("test accuracy", 0.97)}
+TINY_DATA = {
+    "spiral": ["--points", "10"],
+    "digits": ["--rows", "200"],
+    "digits_conv": ["--rows", "100", "--hidden", "2"],
+}
+PROMISED = {"spiral": ("train accuracy", 0.97), "digits": ("test accuracy", 0.97), "digits_conv": ("test accuracy", 0.985)}
 
 each_example = pytest.mark.parametrize("script", EXAMPLES, ids=lambda p: p.stem)
 
@@ -24,7 +28,7 @@ def run(script, *options, folder, before=""):
 
 
 def test_there_are_examples():
-    assert {"spiral", "digits"} <= {script.stem for script in EXAMPLES}
+    assert {"spiral", "digits", "digits_conv"} <= {script.stem for script in EXAMPLES}
 
 
 @each_example
