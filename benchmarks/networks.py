@@ -83,10 +83,14 @@ def jax_scan(jax, name):
     rng = np.random.default_rng(1)
 
     def weight(*shape):
-        return (rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))).astype(np.float32), np.zeros(shape[-1], np.float32)
+        return (rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))).astype(np.float32), np.zeros(
+            shape[-1], np.float32
+        )
 
     def conv(x, w, b):
-        return jax.nn.relu(lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")) + b)
+        return jax.nn.relu(
+            lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")) + b
+        )
 
     def pool(x):
         return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")

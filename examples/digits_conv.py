@@ -76,7 +76,10 @@ def main():
     one_of_each = X_test[[int(np.argmax(y_test == digit)) for digit in range(10)]]
     maps = tg.predict(nn.Sequential(*model.layers[:3]), one_of_each)
     figure = show.new_figure(13.4, 6.6)
-    space = show.margins(figure, bottom=0.2, between=(0.5, 1.4)) | {"width_ratios": [4, 4.4, 5.4], "height_ratios": [5, 5, 3]}
+    space = show.margins(figure, bottom=0.2, between=(0.5, 1.4)) | {
+        "width_ratios": [4, 4.4, 5.4],
+        "height_ratios": [5, 5, 3],
+    }
     layout = [["loss", "maps", "images"], ["accuracy", "maps", "images"], ["filters", "maps", "images"]]
     panels = figure.subplot_mosaic(layout, gridspec_kw=space)
     show.plot_history(history, [panels["loss"], panels["accuracy"]])

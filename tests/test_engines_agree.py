@@ -335,7 +335,12 @@ def test_ten_steps_of_a_network_of_many_layers_are_equal_on_both_engines_eager_a
     rng = np.random.default_rng(5)
     X, y = rng.normal(size=(40, 6, 6, 1)), rng.integers(0, 3, 40)
     losses, parameters = [], []
-    for engine, options in (("scalar", {}), ("tensor", {"compile": False}), ("tensor", {"threads": 1}), ("tensor", {"threads": 2})):
+    for engine, options in (
+        ("scalar", {}),
+        ("tensor", {"compile": False}),
+        ("tensor", {"threads": 1}),
+        ("tensor", {"threads": 2}),
+    ):
         model = convolutional().to(engine)
         adam = optim.Adam(model.parameters(), lr=0.01)
         history = tg.fit(model, (X, y), loss=nn.CrossEntropyLoss(), optimizer=adam, epochs=2, batch_size=8, seed=1,

@@ -14,7 +14,11 @@ TINY_DATA = {
     "digits": ["--rows", "200"],
     "digits_conv": ["--rows", "100", "--hidden", "2"],
 }
-PROMISED = {"spiral": ("train accuracy", 0.97), "digits": ("test accuracy", 0.97), "digits_conv": ("test accuracy", 0.985)}
+PROMISED = {
+    "spiral": ("train accuracy", 0.97),
+    "digits": ("test accuracy", 0.97),
+    "digits_conv": ("test accuracy", 0.985),
+}
 
 each_example = pytest.mark.parametrize("script", EXAMPLES, ids=lambda p: p.stem)
 

@@ -38,7 +38,9 @@ def test_maps_that_never_answer_are_white():
 
 
 def test_other_shapes_are_refused_by_name():
-    with pytest.raises(errors.ShapeError, match=r"plot_filters: expected filters of shape \(kh, kw, in, out\), got \(3, 3\)"):
+    with pytest.raises(
+        errors.ShapeError, match=r"plot_filters: expected filters of shape \(kh, kw, in, out\), got \(3, 3\)"
+    ):
         show.plot_filters(np.zeros((3, 3)))
     with pytest.raises(errors.ShapeError, match=r"as many images .* got \(2, 4, 4\) and \(3, 2, 2, 1\)"):
         show.plot_feature_maps(np.zeros((2, 4, 4)), np.zeros((3, 2, 2, 1)))
