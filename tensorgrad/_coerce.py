@@ -30,16 +30,19 @@ def shares(array, x):
     return not isinstance(x, int | float | list | tuple | np.generic)
 
 
-CHANGING = (tuple, list, np.ndarray, Tensor)  # the types of options that may hold something that changes
+CHANGING = (tuple, list, dict, np.ndarray, Tensor)  # the types of options that may hold something that changes
 
 
 def frozen(option):
-    """An option as it is now: copies of arrays, lists and Tensors that an index is made of."""
-    if isinstance(option, tuple):
-        return tuple(frozen(o) for o in option)
+    """An option as it is now: copies of arrays, lists, dicts and Tensors, also of those inside."""
+    if isinstance(option, tuple | list):
+        inside = [frozen(o) for o in option]
+        return inside if isinstance(option, list) else tuple(inside)
+    if isinstance(option, dict):
+        return {name: frozen(o) for name, o in option.items()}
     if isinstance(option, Tensor):
         return option.numpy().copy()
-    return option.copy() if isinstance(option, np.ndarray | list) else option
+    return option.copy() if isinstance(option, np.ndarray) else option
 
 
 def as_array(name, x):

@@ -40,7 +40,7 @@ from ._coerce import (
 )
 from ._logged import known
 from ._parameter import Parameter
-from ._registry import BY_NUMPY, OPS
+from ._registry import BY_NUMPY, OPS, find
 from ._samples import Bad, Sample, Tolerance, elementwise
 from ._tape import Node, mode
 from ._tensor import FLOATS, Tensor
@@ -270,6 +270,10 @@ class Op:
         y = self.twin(*copies, **node.options)
         found = iter(_tape.gradients([y], [g], [x for x, need in zip(copies, needs, strict=True) if need]))
         return [next(found) if need else None for need in needs]
+
+    def __reduce__(self):
+        """Copies, also by pickle, are the op on record."""
+        return find, (self.name,)
 
     def __repr__(self):
         return f"<op {self.name}{self.signature}>"

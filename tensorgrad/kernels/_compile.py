@@ -19,6 +19,7 @@ checked by the op that calls it. (Only the rows that guard a program raise, `sto
 
 import functools
 import re
+import threading
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -95,6 +96,9 @@ class Buffer:
         return cls(name, kind, tuple(extents.split(",")), not written or bool(inplace), written, below, tells)
 
 
+_making = threading.RLock()  # threads that call a kernel for the first time at once get one body
+
+
 class Kernel:
     """A numba body with declared buffers; call it on arrays.
 
@@ -127,8 +131,10 @@ class Kernel:
         """The compiled `body`, made when it is first asked for: that import makes none keeps it quick."""
         if name != "body":
             raise AttributeError(f"a kernel has no {name!r}")
-        self.body = jit(self._function)
-        return self.body
+        with _making:
+            if "body" not in vars(self):
+                self.body = jit(self._function)
+        return vars(self)["body"]
 
     def __call__(self, *arrays):
         if CHECK:

@@ -227,6 +227,13 @@ def _products_of_others(g, x, out):
         out[j] *= zero
 
 
+@jit
+def _ordinary(y):
+    """Whether a number is far from 0 and from the ends of the dtype's range."""
+    real = type(y)
+    return real(1e-30) < abs(y) < real(1e30)
+
+
 @kernel("g[M,r] y[M,r] x[M,n,r] -> product[M,r] out[M,n,r]")
 def prod_backward(g, y, x, product, out):
     """g times the product of all other numbers.
@@ -240,7 +247,7 @@ def prod_backward(g, y, x, product, out):
         rows, shares = x.reshape(m, n), out.reshape(m, n)
         for i in range(m):
             product[i, 0] = g[i, 0] * y[i, 0]
-            if real(1e-30) < abs(y[i, 0]) < real(1e30):
+            if _ordinary(y[i, 0]) and _ordinary(product[i, 0]):
                 row, share, factor = rows[i], shares[i], product[i, 0]
                 for j in range(n):
                     share[j] = factor / row[j]
@@ -251,7 +258,7 @@ def prod_backward(g, y, x, product, out):
         ordinary = 0
         for k in range(r):
             product[i, k] = g[i, k] * y[i, k]
-            ordinary += real(1e-30) < abs(y[i, k]) < real(1e30)
+            ordinary += _ordinary(y[i, k]) and _ordinary(product[i, k])
         if ordinary == r:
             for j in range(n):
                 for k in range(r):

@@ -42,19 +42,22 @@ def pointwise(*, twin, slope, samples, errors=(), check=None, **record):
             for s, name in zip(slopes, names, strict=True)
         ]
 
+        def buffer(a, shape):
+            return numbers(a) if len(names) == 1 else operand(a, shape)
+
         def forward(*arrays, **given):
             shape = arrays[0].shape if len(arrays) == 1 else np.broadcast_shapes(*[a.shape for a in arrays])
             out = np.empty(shape, arrays[0].dtype)
             if out.size:
-                share(value, *[operand(a, shape) for a in arrays], *_cell(options, given), flat(out))
+                share(value, *[buffer(a, shape) for a in arrays], *_cell(options, given), flat(out))
             return out
 
         def fused(needs, g, y, *arrays, **given):
             grads = []
             for need, kernel in zip(needs, backward, strict=True):
                 out = np.empty(y.shape, y.dtype) if need else None
-                if out is not None and kernel is not None and out.size:
-                    operands = [numbers(g), *[operand(a, y.shape) for a in arrays], flat(y)]
+                if out is not None and out.size:
+                    operands = [numbers(g), *[buffer(a, y.shape) for a in arrays], flat(y)]
                     share(kernel, *operands, *_cell(options, given), flat(out))
                 grads.append(out)
             return grads

@@ -272,6 +272,27 @@ assert len(results) == 6 and max(results) < 1e-15, results
     assert run(tmp_path, code) == ""
 
 
+def test_threads_that_share_a_kernel_at_once_for_the_first_time(tmp_path):
+    code = """
+import threading, numpy as np
+from tensorgrad import ops
+x, results, errors, start = np.linspace(-1, 1, 200_000), [], [], threading.Barrier(6)
+def work():
+    try:
+        start.wait()
+        results.append(ops.arctan(x))
+    except BaseException as error:
+        errors.append(repr(error))
+threads = [threading.Thread(target=work) for _ in range(6)]
+[t.start() for t in threads]; [t.join() for t in threads]
+assert not errors, errors
+assert all(np.array_equal(r, results[0]) for r in results) and np.allclose(results[0], np.arctan(x))
+"""
+    run(tmp_path, code)
+    for _ in range(3):
+        assert run(tmp_path, code) == ""
+
+
 def test_processes_that_compile_at_once(tmp_path):
     env = os.environ | {"TENSORGRAD_CACHE_DIR": str(tmp_path), "TENSORGRAD_CHECK": ""}
     both = [

@@ -1,10 +1,16 @@
 """What records do not say by themselves: buffers that change, layouts, subnormals, NaN, empties, and bad neighbours."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import tensorgrad as tg
 from tensorgrad import ops
+from tensorgrad._op import Op
+from tensorgrad._registry import OPS
+from tensorgrad._tensor import plain
 from tensorgrad.errors import DTypeError, ShapeError
 
 
@@ -15,6 +21,17 @@ def test_an_index_that_is_filled_anew_does_not_change_the_gradient(make):
     i[:] = [2, 3]
     y.backward()
     assert x.grad.tolist() == [1, 1, 0, 0]
+
+
+def test_an_index_and_an_option_with_lists_and_dicts_inside_may_change():
+    x, i, width = tg.tensor(np.arange(3.0), requires_grad=True), [[0, 1], [1, 0]], {0: (1, 2)}
+    y, padded = x[i].sum(), ops.pad(x, width)
+    i[0][0], width[0] = 2, (0, 3)
+    y.backward()
+    assert x.grad.tolist() == [2, 2, 0]
+    x.grad = None
+    padded.backward(np.arange(6.0))
+    assert x.grad.tolist() == [1, 2, 3]
 
 
 def test_a_memory_view_that_is_filled_anew_does_not_change_the_gradient():
@@ -119,6 +136,45 @@ def test_extremes_among_numbers_of_every_kind(dtype, n):
     for axis in (0, 1, None):
         assert np.array_equal(ops.max(x, axis=axis), x.max(axis=axis), equal_nan=True)
         assert np.array_equal(ops.min(x, axis=axis), x.min(axis=axis), equal_nan=True)
+
+
+OF_ONE_ARRAY = [
+    name for name, op in OPS.items()
+    if isinstance(op, Op) and len(op.inputs) == 1 and not op.variadic and (op.samples[0].options == {})
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_ONE_ARRAY)
+def test_one_number_that_stands_for_many(name):
+    """An array whose strides are 0 gives what its copy gives, also where the gradient is such an array."""
+    square = name in ("inv", "det", "slogdet", "cholesky", "cofactors", "trace")
+    one = np.broadcast_to(np.float64(1.25), (3, 3)) if not square else np.broadcast_to(np.eye(3) * 1.25, (2, 3, 3))
+    found = []
+    for x in (one, np.array(one)):
+        t = tg.Tensor(x, requires_grad=True)
+        y = OPS[name](t)
+        y = y if isinstance(y, np.ndarray | tg.Tensor) else y[0]
+        if getattr(y, "requires_grad", False):
+            y.backward(np.broadcast_to(np.float64(0.5), y.shape))
+        found.append((plain(y), t.grad))
+    (a, da), (b, db) = found
+    assert np.array_equal(a, b, equal_nan=True)
+    assert (da is None and db is None) or np.array_equal(da, db, equal_nan=True)
+
+
+def test_gradients_of_products_with_large_and_small_incoming_gradients():
+    for x, g in (([1e15, 1e14], 1e10), ([1e-13, 1e-12], 1e-20)):
+        x = np.array([x], np.float32)
+        assert np.allclose(
+            _gradient_of_products(x, np.array([g], np.float32)), x[:, ::-1] * np.float32(g), rtol=1e-6, atol=0
+        )
+        t = tg.tensor(x.T, requires_grad=True)
+        ops.prod(t, axis=0).backward(np.array([g], np.float32))
+        assert np.allclose(t.grad.T, x[:, ::-1] * np.float32(g), rtol=1e-6, atol=0)
+
+
+def test_an_op_is_pickled_and_copied_by_its_name():
+    assert pickle.loads(pickle.dumps(ops.exp)) is copy.deepcopy(ops.exp) is copy.copy(ops.exp) is ops.exp
 
 
 def _gradient_of_products(x, g):
