@@ -158,7 +158,9 @@ def _serve(words, threads, me, row, bed, spins):
         else:
             idle = 0
             _fetch_add(words + 8 * _ASLEEP, 1)
-            if _load(words + 8 * _POSTED) == seen and _read(bed, row, 1) <= 0:
+            if _load(words + 8 * _POSTED) != seen:  # a byte that is already written for it wakes the next that sleeps
+                _fetch_add(words + 8 * _ASLEEP, -1)
+            elif _read(bed, row, 1) <= 0:
                 return True
 
 
