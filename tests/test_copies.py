@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad import nn, optim
+from tensorgrad import nn, ops, optim
 from tensorgrad.errors import GraphError
 
 X, Y = np.sin(np.arange(12.0)).reshape(6, 2), np.arange(6) % 2
@@ -73,3 +73,9 @@ def test_results_are_not_copied():
     y = tg.tensor([1.0], requires_grad=True) * 2
     with pytest.raises(GraphError, match=r"only leaves can be copied; this tensor is a result: use \.detach\(\)"):
         copy.deepcopy(y)
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copied_op_is_the_op(how):
+    assert COPIES[how](ops.exp) is ops.exp
+    assert COPIES[how](ops.sinh) is ops.sinh

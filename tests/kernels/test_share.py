@@ -11,7 +11,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad import kernels
-from tensorgrad.kernels import _pool, _share, kernel, share
+from tensorgrad.kernels import _compile, _pool, _share, kernel, share
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
@@ -345,3 +345,22 @@ def test_partial_sums_of_the_chunks_are_added_up(images):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
     assert all(np.array_equal(a, b) for a, b in zip(found[1], found[2], strict=True))
     np.testing.assert_allclose(found[1][2], back.sum((0, 1)), rtol=1e-12)
+
+
+def test_a_kernel_has_one_body_for_all_threads(monkeypatch):
+    made = _compile.jit
+
+    def slowly(function):
+        time.sleep(0.02)
+        return made(function)
+
+    monkeypatch.setattr(_compile, "jit", slowly)
+    first, found = _compile.Kernel(lambda x, out: None, "x[N] -> out[N]"), []
+    threads = [threading.Thread(target=lambda: found.append(first.body)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    del _compile.Kernel.registry[first.name]
+    assert len(found) == 6
+    assert all(body is first.body for body in found)
