@@ -102,11 +102,17 @@ def row(op):
         print(report, file=sys.stderr)
     gradient = op.gradient_tolerance or op.tolerance
     cells = [
-        f"`{op.name}{op.signature}`", first_line(op.forward),
+        f"`{op.name}{inspect.signature(called(op))}`", first_line(called(op)),
         measured(report.value_ulps, op.tolerance), measured(report.gradient_ulps, gradient, "none"),
         "; ".join(", ".join(names) or "none" for names in (found.forward, found.backward)), program(found), op.ties,
     ]  # fmt: skip
     return line(cells)
+
+
+def called(op):
+    """What is called by an op's name: the record's function, or one over it that takes arrays as NumPy's does."""
+    public = getattr(ops, op.name, op)
+    return op.forward if public is op else public
 
 
 def first_line(function):

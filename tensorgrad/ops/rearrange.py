@@ -76,7 +76,8 @@ def _counts(reps):
 
 
 def _check_tile(x, reps):
-    if not all(isinstance(r, int | np.integer) and r >= 0 for r in _counts(reps)):
+    whole = [isinstance(r, int | np.integer) and not isinstance(r, bool) and 0 <= r < 2**31 for r in _counts(reps)]
+    if not all(whole):
         raise ShapeError(f"tile: reps must be whole numbers, 0 or more, got {reps!r}")
 
 
@@ -93,7 +94,8 @@ def _tile_rule(g, _y, _x, reps):
              sample(strided(4, 5), reps=(3, 1)), sample((2, 3, 17), reps=(1, 2, 1))],
     errors=[bad((2, 3), reps=-1, error=ShapeError, match="tile: reps must be whole numbers, 0 or more, got -1"),
             bad((2, 3), reps=(2, 0.5), error=ShapeError, match="tile: reps must be whole numbers, 0 or more, got (2, 0.5)"),
-            bad((2, 3), reps=None, error=ShapeError, match="reps must be whole numbers, 0 or more, got None")])  # fmt: skip
+            bad((2, 3), reps=None, error=ShapeError, match="reps must be whole numbers, 0 or more, got None"),
+            bad((2, 3), reps=True, error=ShapeError, match="reps must be whole numbers, 0 or more, got True")])  # fmt: skip
 def tile(x, /, reps):
     """The whole array, side by side, reps times along each axis: (n, m) -> (reps[0] * n, reps[1] * m).
 

@@ -1,6 +1,7 @@
 """docs/ops.md names every op there is, and none that is gone."""
 
 import re
+from inspect import signature
 
 import pytest
 
@@ -26,7 +27,10 @@ def test_signatures_and_ties_are_those_of_the_records():
     text = table.PATH.read_text(encoding="utf-8")
     for op in OPS.values():
         if isinstance(op, Op):
-            (line,) = [row for row in text.splitlines() if row.startswith(f"| `{op.name}{op.signature}`")]
+            (line,) = [
+                row for row in text.splitlines() if row.startswith(f"| `{op.name}{signature(table.called(op))}`")
+            ]
+            assert line.split("|")[2].strip(), f"{op.name}: without a description"
             assert line.endswith(f"| {op.ties} |"), f"{op.name}: run python -m tensorgrad.check.table"
 
 
