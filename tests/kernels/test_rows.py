@@ -14,6 +14,7 @@ LENGTHS = dict(zip("MNmnkfhSt", (9, 37, 5, 4, 7, 3, 6, 2, 53), strict=True)) | {
     "s": 201,
     "a": 2,
     "K": 7,
+    "B": 3,
     "c": 9,
     "r": 4,
     "p": 2,
@@ -36,7 +37,7 @@ def arrays_of(kernel, real, one=()):
         for extent in b.extents:
             name, _, alone = extent.partition("|")
             shape.append(int(name) if name.isdigit() else 1 if alone and b.name in one else LENGTHS[name])
-        if b.name == "work":
+        if b.name == "work" and b.extents == ("s",):
             shape = [kernels.workspace(*(LENGTHS[e] for e in "Mkn"))]
         if b.kind == ":b":
             return rng.random(shape) < 0.5
