@@ -11,13 +11,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload, register_jitable
 
-from ._math import _INLINE, _exp32, _exp64, _times_power_of_two, _with_sign_of
+from ._math import _INLINE, LN2, _exp32, _exp64, _times_power_of_two, _with_sign_of
 
 _inline = register_jitable(**_INLINE)
-LN2 = {  # in two parts: the first has so few bits that its products with exponents are exact
-    np.float32: (6.9313812256e-01, 9.0580006145e-06),
-    np.float64: (6.93147180369123816490e-01, 1.90821492927058770002e-10),
-}
 
 
 def _both(doc, single, double):
@@ -95,11 +91,11 @@ def _upper(typingctx, x):
 
 
 # ---- logarithms -------------------------------------------------------------------------------------------------------
-def _logs_for(dtype, tiny, *c):
+def _logs_for(dtype, ln2_high, ln2_low, *c):
     """log, log2 and log1p by x = 2**k (1 + f) and fdlibm's series of log(1 + f) in f / (2 + f)."""
-    high, low = (dtype(a) for a in LN2[dtype])
+    high, low = dtype(ln2_high), dtype(ln2_low)
     zero, half, one, two, infinity = dtype(0), dtype(0.5), dtype(1), dtype(2), dtype(np.inf)
-    nan, tiny, log2_e = dtype(np.nan), dtype(tiny), dtype(1 / math.log(2))
+    nan, tiny, log2_e = dtype(np.nan), dtype(np.finfo(dtype).tiny), dtype(1 / math.log(2))
     shift = 25 if dtype is np.float32 else 54
     lift, lifted = dtype(2.0**shift), dtype(shift)
     series = _polynomial(dtype, *c)
@@ -144,11 +140,11 @@ def _logs_for(dtype, tiny, *c):
     return log, log2, log1p
 
 
-# Coefficients of fdlibm (e_log.c) and of its single precision (e_logf.c).
-_log32, _log2_32, _log1p32 = _logs_for(np.float32, np.finfo(np.float32).tiny, 0.24279078841, 0.28498786688, 0.40000972152,
-                                       0.66666662693)  # fmt: skip
+# ln 2 in two parts, and coefficients: of fdlibm (e_log.c) and of its single precision (e_logf.c).
+_log32, _log2_32, _log1p32 = _logs_for(np.float32, 6.9313812256e-01, 9.0580006145e-06, 0.24279078841, 0.28498786688,
+                                       0.40000972152, 0.66666662693)  # fmt: skip
 _log64, _log2_64, _log1p64 = _logs_for(
-    np.float64, np.finfo(np.float64).tiny, 1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
+    np.float64, *LN2[np.float64], 1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
     2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01, 6.666666666666735130e-01)  # fmt: skip
 log = _both("The natural logarithm, within 1 ulp.", _log32, _log64)
 log2 = _both("The logarithm to base 2, exact for powers of 2.", _log2_32, _log2_64)
@@ -218,7 +214,7 @@ def _exponentials_for(dtype, integer, ln2_high, ln2_low, least, most, *c):
 
 
 _expm1_32, _sinh32, _cosh32 = _exponentials_for(
-    np.float32, np.int32, 0.693359375, -2.12194440e-4, -20, 89.5, 0.00019891080463998843, 0.0013933730715792083,
+    np.float32, np.int32, *LN2[np.float32], -20, 89.5, 0.00019891080463998843, 0.0013933730715792083,
     0.008333310844647862, 0.04166646419740569, 0.16666666681704215, 0.500000001353873)  # fmt: skip
 _expm1_64, _sinh64, _cosh64 = _exponentials_for(
     np.float64, np.int64, *LN2[np.float64], -40, 710.5, *(1 / math.factorial(k) for k in range(13, 1, -1)))  # fmt: skip

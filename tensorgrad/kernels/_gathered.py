@@ -20,6 +20,20 @@ from ._tile import ADD, BIAS, VECTOR_BYTES, Int, Int32, Vectors, pack, stack_pan
 _PANEL = 256  # rows of w
 
 
+def _entry(b, table, index):
+    """A number of a table."""
+    return b.load(b.inttoptr(b.add(table, b.mul(index, Int(8))), Int.as_pointer()))
+
+
+def _addresses(b, v, base, table, count, P):
+    """Where P rows begin, by a table; rows that are not there are the last one again, which comes to the same numbers."""
+    found = []
+    for p in range(P):
+        index = b.select(b.icmp_signed("<", Int(p), count), Int(p), b.sub(count, Int(1)))
+        found.append(b.add(base, b.mul(_entry(b, table, index), Int(v.size))))
+    return found
+
+
 @functools.cache
 def _tile(P, Q, own):
     """An intrinsic for P rows, at most, and Q vectors of which the last is masked; see `gathered`."""
@@ -27,39 +41,18 @@ def _tile(P, Q, own):
     def emit(context, b, signature, args):
         _, count, x, rows, terms, n, w, ldw, out, outs, bias, start, relu, cols = args
         v = Vectors(context, b, signature.args[0], cols)
-        size, word = Int(v.size), Int.as_pointer()
-        every = [(p, q) for p in range(P) for q in range(Q)]
-
-        def entry(table, index):
-            return b.load(b.inttoptr(b.add(table, b.mul(index, Int(8))), word))
-
-        def last(p):  # rows that are not there are the last one again, which comes to the same numbers
-            return b.select(b.icmp_signed("<", Int(p), count), Int(p), b.sub(count, Int(1)))
-
-        acc = {pq: cgutils.alloca_once(b, v.vector) for pq in every}
-        index = [last(p) for p in range(P)]
-        row = [b.add(x, b.mul(entry(rows, index[p]), size)) for p in range(P)]
-        target = [b.add(out, b.mul(entry(outs, index[p]), size)) for p in range(P)]
-        for pq in every:
-            b.store(v.zeros, acc[pq])
-        with b.if_then(b.icmp_signed("==", start, Int(BIAS))):
-            for p, q in every:
-                b.store(v.load(bias, Int(v.lanes * q), q == Q - 1), acc[p, q])
-        with b.if_then(b.icmp_signed("==", start, Int(ADD))):
-            for p, q in every:
-                b.store(v.load(target[p], Int(v.lanes * q), q == Q - 1), acc[p, q])
+        row, target = _addresses(b, v, x, rows, count, P), _addresses(b, v, out, outs, count, P)
+        places = {(p, q): (target[p], Int(v.lanes * q), q == Q - 1) for p in range(P) for q in range(Q)}
+        acc = v.accumulators(places, start, bias)
         with cgutils.for_range(b, n) as loop:
-            wr, term = b.mul(loop.index, ldw), entry(terms, loop.index)
+            wr, term = b.mul(loop.index, ldw), _entry(b, terms, loop.index)
             weights = [v.load(w, b.add(wr, Int(v.lanes * q)), q == Q - 1) for q in range(Q)]
             for p in range(P):
                 s = None if own else v.load_spread(row[p], term)
                 for q in range(Q):
                     number = v.load(row[p], b.add(term, Int(v.lanes * q)), q == Q - 1) if own else s
                     b.store(v.fma(number, weights[q], b.load(acc[p, q])), acc[p, q])
-        clip = b.icmp_signed("!=", relu, Int(0))
-        for p, q in every:
-            result = b.load(acc[p, q])
-            v.store(b.select(clip, v.relu(result), result), target[p], Int(v.lanes * q), q == Q - 1)
+        v.write(acc, places, relu)
         return context.get_dummy_value()
 
     @intrinsic
@@ -76,26 +69,18 @@ def _folded_tile(P, fold):
     def emit(context, b, signature, args):
         _, count, x, rows, terms, n, w, out, outs, bias, start, relu, cols = args
         v = Vectors(context, b, signature.args[0], cols)
-        size, word = Int(v.size), Int.as_pointer()
         every = [(p, q) for p in range(P) for q in range(2)]
-
-        def entry(table, index):
-            return b.load(b.inttoptr(b.add(table, b.mul(index, Int(8))), word))
-
-        def last(p):
-            return b.select(b.icmp_signed("<", Int(p), count), Int(p), b.sub(count, Int(1)))
 
         def shuffled(first, then, lanes):
             return b.shuffle_vector(first, then, ir.Constant(ir.VectorType(Int32, v.lanes), lanes))
 
         acc = {pq: cgutils.alloca_once(b, v.vector) for pq in every}
-        index = [last(p) for p in range(P)]
-        row = [b.add(x, b.mul(entry(rows, index[p]), size)) for p in range(P)]
         for pq in every:
             b.store(v.zeros, acc[pq])
+        row = _addresses(b, v, x, rows, count, P)
         few = ir.VectorType(v.number, fold)
         with cgutils.for_range(b, n) as loop:
-            wr, term = b.mul(loop.index, Int(2 * v.lanes)), entry(terms, loop.index)
+            wr, term = b.mul(loop.index, Int(2 * v.lanes)), _entry(b, terms, loop.index)
             weights = [v.load(w, b.add(wr, Int(v.lanes * q)), False) for q in range(2)]
             for p in range(P):
                 numbers = b.load(v.at(row[p], term, few))
@@ -104,20 +89,19 @@ def _folded_tile(P, fold):
                 for q in range(2):
                     b.store(v.fma(spread, weights[q], b.load(acc[p, q])), acc[p, q])
         clip = b.icmp_signed("!=", relu, Int(0))
-        evens = [2 * i for i in range(v.lanes)]
+        evens, target = [2 * i for i in range(v.lanes)], _addresses(b, v, out, outs, count, P)
         for p in range(P):
             first, then, step = b.load(acc[p, 0]), b.load(acc[p, 1]), fold
             while step > 1:  # neighbours are added, until there is one number for each column
                 first = b.fadd(shuffled(first, then, evens), shuffled(first, then, [i + 1 for i in evens]))
                 then, step = first, step // 2
-            target = b.add(out, b.mul(entry(outs, index[p]), size))
             sums = cgutils.alloca_once_value(b, first)
             with b.if_then(b.icmp_signed("==", start, Int(BIAS))):
                 b.store(b.fadd(first, v.load(bias, Int(0), True)), sums)
             with b.if_then(b.icmp_signed("==", start, Int(ADD))):
-                b.store(b.fadd(first, v.load(target, Int(0), True)), sums)
+                b.store(b.fadd(first, v.load(target[p], Int(0), True)), sums)
             result = b.load(sums)
-            v.store(b.select(clip, v.relu(result), result), target, Int(0), True)
+            v.store(b.select(clip, v.relu(result), result), target[p], Int(0), True)
         return context.get_dummy_value()
 
     @intrinsic
@@ -127,9 +111,26 @@ def _folded_tile(P, fold):
     return tile
 
 
-_two8, _two4 = _tile(8, 2, False), _tile(4, 2, False)
-_one10, _one5 = _tile(10, 1, False), _tile(5, 1, False)
-_own10, _own4 = _tile(10, 1, True), _tile(4, 1, True)
+def _rows(P, few, Q, own):
+    """`gathered` for the columns of one tile: P rows at a time, the last of them `few` at a time."""
+    tile, tile_of_few = _tile(P, Q, own), _tile(few, Q, own)
+
+    @jit
+    def gathered_rows(zero, m, n, x, rows, terms, w, ldw, out, outs, bias, start, relu, cols):
+        p = 0
+        while p < m:
+            left = m - p
+            if left > few:
+                tile(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols)
+                p += P
+            else:
+                tile_of_few(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols)
+                p += few
+
+    return gathered_rows
+
+
+_two, _one, _own = _rows(8, 4, 2, False), _rows(10, 5, 1, False), _rows(10, 4, 1, True)
 
 
 @linked(lambda real: [real, *[types.int64] * 15])
@@ -155,48 +156,18 @@ def gathered(zero, size, own, m, n, cols, x, rows, terms, w, ldw, out, outs, bia
             if packed:
                 pack(zero, size, terms_here, width, W, ldw, panel)
                 W, ld = panel, 2 * lanes
-            _gathered_rows(
-                zero, size, own, m, terms_here, width, x + size * q * own, rows, terms + 8 * r, W, ld,
-                out + size * q, outs, bias + size * q, from_, relu * final
-            )  # fmt: skip
+            X, out_here, bias_here, clip = x + size * q * own, out + size * q, bias + size * q, relu * final
+            T = terms + 8 * r
+            if own != 0:
+                _own(zero, m, terms_here, X, rows, T, W, ld, out_here, outs, bias_here, from_, clip, width)
+            elif width > lanes:
+                _two(zero, m, terms_here, X, rows, T, W, ld, out_here, outs, bias_here, from_, clip, width - lanes)
+            else:
+                _one(zero, m, terms_here, X, rows, T, W, ld, out_here, outs, bias_here, from_, clip, width)
             r += terms_here
             if final:
                 break
         q += width
-
-
-@jit
-def _gathered_rows(zero, size, own, m, n, cols, x, rows, terms, w, ldw, out, outs, bias, start, relu):
-    """`gathered` for the columns of one tile."""
-    lanes = VECTOR_BYTES // size
-    p = 0
-    if own != 0:
-        while p < m:
-            left = m - p
-            if left > 4:
-                _own10(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols)
-                p += 10
-            else:
-                _own4(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols)
-                p += 4
-    elif cols > lanes:
-        while p < m:
-            left = m - p
-            if left > 4:
-                _two8(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols - lanes)
-                p += 8
-            else:
-                _two4(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols - lanes)
-                p += 4
-    else:
-        while p < m:
-            left = m - p
-            if left > 5:
-                _one10(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols)
-                p += 10
-            else:
-                _one5(zero, left, x, rows + 8 * p, terms, n, w, ldw, out, outs + 8 * p, bias, start, relu, cols)
-                p += 5
 
 
 # ---- the same of few columns -------------------------------------------------------------------------------------------

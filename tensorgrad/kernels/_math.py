@@ -94,11 +94,11 @@ _EXP32 = 0.00139262135, 0.00836320297, 0.0416665544, 0.166665768, 0.5
 _EXP64 = (2.5100424157005067e-08, 2.7620138719733994e-07, 2.7557268378684192e-06, 2.480152119021773e-05,
           0.00019841269863105968, 0.0013888888917281794, 0.008333333333330051, 0.04166666666662399, 0.16666666666666669,
           0.5)  # fmt: skip
-_LN2_32, _LN2_64 = (0.693359375, -2.12194440e-4), (6.93147180369123816490e-01, 1.90821492927058770002e-10)
+LN2 = {np.float32: (0.693359375, -2.12194440e-4), np.float64: (6.93147180369123816490e-01, 1.90821492927058770002e-10)}
 
 # Up to `least` the result rounds to 0, below `steep` it may be subnormal, above `most` it overflows.
-_exp32 = _exp_for(np.float32, -104, -87, 88.72283, *_LN2_32, *_EXP32)
-_exp64 = _exp_for(np.float64, -745.2, -708, 709.782712893384, *_LN2_64, *_EXP64)
+_exp32 = _exp_for(np.float32, -104, -87, 88.72283, *LN2[np.float32], *_EXP32)
+_exp64 = _exp_for(np.float64, -745.2, -708, 709.782712893384, *LN2[np.float64], *_EXP64)
 
 
 def exp(x):
@@ -141,8 +141,8 @@ def _tanh_for(dtype, most, ln2_high, ln2_low, *c):
 
 
 # Beyond `most` the result is 1.
-_tanh32 = _tanh_for(np.float32, 10, *_LN2_32, *_EXP32)
-_tanh64 = _tanh_for(np.float64, 20, *_LN2_64, *_EXP64)
+_tanh32 = _tanh_for(np.float32, 10, *LN2[np.float32], *_EXP32)
+_tanh64 = _tanh_for(np.float64, 20, *LN2[np.float64], *_EXP64)
 
 
 @overload(tanh, jit_options=_INLINE)  # type: ignore[arg-type]

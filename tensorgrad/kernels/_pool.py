@@ -16,13 +16,11 @@ import time
 
 import llvmlite.binding as llvm
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from ._compile import _KINDS, REAL, jit
 from ._rows import _call, _word, row_of
-from .threads import _fetch_add, _give_way, _load, _pause
+from .threads import _fetch_add, _give_way, _load, _pause, _put, _store
 
 AWAKE = 100e-6  # seconds that a thread waits for more work before it sleeps
 BUFFERS = 10  # the most of a kernel that can be shared
@@ -38,29 +36,6 @@ _ROW = 160  # words, more than those of any row: the last one tells where a chun
 # Found in the C library when the code is loaded.
 _CALLS, _size = (("_read", "_write"), types.int32) if os.name == "nt" else (("read", "write"), types.intp)
 _read, _write = (types.ExternalFunction(name, _size(types.int32, types.intp, _size)) for name in _CALLS)
-
-
-@intrinsic  # type: ignore[arg-type]
-def _store(typingctx, address, value):
-    """Set the integer at an address, after all that was written before."""
-
-    def emit(context, builder, signature, values):
-        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
-        builder.store_atomic(values[1], pointer, "seq_cst", 8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), emit
-
-
-@intrinsic  # type: ignore[arg-type]
-def _put(typingctx, address, value):
-    """Set the integer at an address."""
-
-    def emit(context, builder, signature, values):
-        builder.store(values[1], builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), emit
 
 
 @jit

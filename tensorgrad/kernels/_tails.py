@@ -9,10 +9,9 @@ import math
 import numpy as np
 from numba.extending import register_jitable
 
-from ._functions import _both, _polynomial, _upper
-from ._math import _EXP32, _EXP64, _INLINE, _LN2_32, _LN2_64, LIFT, SHIFTER, _raised, lift_for
+from ._functions import _both, _inline, _polynomial, _upper
+from ._math import _EXP32, _EXP64, LIFT, LN2, SHIFTER, _raised, lift_for
 
-_inline = register_jitable(**_INLINE)
 _exact = register_jitable(fastmath=False, forceinline=True)  # products here are split, which fusing would undo
 
 # (1 - erf(a / sqrt(2))) / 2 = exp(-a * a / 2) M(a). Up to a = 16, M(a) (a + 2.5) is a polynomial of 5.78125 / (a + 2.5) -
@@ -86,14 +85,18 @@ def _cubic64(a):
     return s, ((high * w_high - s) + (high * w_low + low * w_high)) + low * w_low
 
 
-def _activations_for(dtype, ln2_parts, series, steep, most, half_square, normal_most, normal_tail, cubic, cubic_most):
-    zero, one, two, four = (dtype(k) for k in (0, 1, 2, 4))
-    inverse, steep, most = dtype(1 / math.log(2)), dtype(steep), dtype(most)
+@_inline
+def _size_of(x, most):
+    """|x|, at most `most`, which stands for infinity too; NaN stays."""
+    return most if abs(x) > most else abs(x)
+
+
+def _times_exp_for(dtype, series, steep, most):
+    """factor * exp(-s), of a factor and of s in two parts."""
+    one, inverse, steep, most = dtype(1), dtype(1 / math.log(2)), dtype(steep), dtype(most)
     shifter, lower, (lift, none) = dtype(SHIFTER[dtype]), dtype(2.0**-LIFT), lift_for(dtype)
-    ln2_high, ln2_low = (dtype(part) for part in ln2_parts)
+    ln2_high, ln2_low = (dtype(part) for part in LN2[dtype])
     series = _polynomial(dtype, *series, 1)
-    normal_most, density, cubic_most = dtype(normal_most), dtype(1 / math.sqrt(2 * math.pi)), dtype(cubic_most)
-    linear, third = dtype(A), dtype(3 * (B + B_LOW))
 
     @_inline
     def times_exp(factor, s, rest):
@@ -105,10 +108,16 @@ def _activations_for(dtype, ln2_parts, series, steep, most, half_square, normal_
         y = factor * (series(r) * r + one) * _raised(one, t, lift if x < steep else none)  # type: ignore
         return y * lower if x < steep else y
 
-    @_inline
-    def size_of(x, most):
-        """|x|, at most `most`, which stands for infinity too; NaN stays."""
-        return most if abs(x) > most else abs(x)
+    return times_exp
+
+
+_times_exp32, _times_exp64 = _times_exp_for(np.float32, _EXP32, -87, 120), _times_exp_for(np.float64, _EXP64, -708, 760)
+
+
+# ---- products with a sigmoid ------------------------------------------------------------------------------------------
+def _weighted_for(dtype, times_exp):
+    """x times the sigmoid of a number, and the slope."""
+    zero, one = dtype(0), dtype(1)
 
     @_inline
     def weighted(x, a, s, rest):
@@ -123,47 +132,92 @@ def _activations_for(dtype, ln2_parts, series, steep, most, half_square, normal_
         top = times_exp((one + e) - by, s, rest) if x < zero else (one + e) + by * e
         return top / ((one + e) * (one + e))
 
+    return weighted, weighted_slope
+
+
+_weighted32, _weighted64 = _weighted_for(np.float32, _times_exp32), _weighted_for(np.float64, _times_exp64)
+
+
+def _silu_for(dtype, most, weighted, weighted_slope):
+    zero, most = dtype(0), dtype(most)
+
     @_inline
     def silu(x):
-        a = size_of(x, most)
+        a = _size_of(x, most)
         return weighted(x, a, a, zero)
 
     @_inline
     def silu_slope(x):
-        a = size_of(x, most)
+        a = _size_of(x, most)
         return weighted_slope(x, a, a, zero)
+
+    return silu, silu_slope
+
+
+_silu32, _silu64 = _silu_for(np.float32, 120, *_weighted32), _silu_for(np.float64, 760, *_weighted64)
+silu, silu_slope = map(_both, ("x sigmoid(x).", "The slope of silu."), _silu32, _silu64)
+
+
+def _gelu_tanh_for(dtype, most, cubic, weighted, weighted_slope):
+    most, linear, third = dtype(most), dtype(A), dtype(3 * (B + B_LOW))
 
     @_inline
     def gelu_tanh(x):
-        a = size_of(x, cubic_most)
+        a = _size_of(x, most)
         s, rest = cubic(a)
         return weighted(x, a, s, rest)
 
     @_inline
     def gelu_tanh_slope(x):
-        a = size_of(x, cubic_most)
+        a = _size_of(x, most)
         s, rest = cubic(a)
         return weighted_slope(x, a * (linear + third * (a * a)), s, rest)
 
+    return gelu_tanh, gelu_tanh_slope
+
+
+gelu_tanh, gelu_tanh_slope = map(
+    _both,
+    ("gelu with tanh in place of the error function.", "The slope of gelu_tanh."),
+    _gelu_tanh_for(np.float32, 12, _cubic32, *_weighted32),
+    _gelu_tanh_for(np.float64, 24, _cubic64, *_weighted64),
+)
+
+
+# ---- mish -------------------------------------------------------------------------------------------------------------
+def _mish_for(dtype, most, times_exp):
+    zero, one, two, four, most = (dtype(k) for k in (0, 1, 2, 4, most))
+
     @_inline
     def mish(x):
-        a = size_of(x, most)
+        a = _size_of(x, most)
         e = times_exp(one, a, zero)
         top = times_exp(-a * (e + two), a, zero) if x < zero else x * (one + two * e)
         return top / (e * e + two * e + two if x < zero else one + two * e + two * e * e)
 
     @_inline
     def mish_slope(x):
-        a = size_of(x, most)
+        a = _size_of(x, most)
         e = times_exp(one, a, zero)
         bottom = e * e + two * e + two if x < zero else one + two * e + two * e * e
         left = times_exp((e + two) * bottom - four * a * (one + e), a, zero)
         right = (one + two * e) * bottom + four * a * e * e * (one + e)
         return (left if x < zero else right) / (bottom * bottom)
 
+    return mish, mish_slope
+
+
+_mish32, _mish64 = _mish_for(np.float32, 120, _times_exp32), _mish_for(np.float64, 760, _times_exp64)
+mish, mish_slope = map(_both, ("x tanh(log(1 + exp(x))).", "The slope of mish."), _mish32, _mish64)
+
+
+# ---- products with the normal distribution ----------------------------------------------------------------------------
+def _gelu_for(dtype, most, half_square, normal_tail, times_exp):
+    zero, one, most, density = dtype(0), dtype(1), dtype(most), dtype(1 / math.sqrt(2 * math.pi))
+
     @_inline
     def gelu(x):
-        a = size_of(x, normal_most)
+        a = _size_of(x, most)
         s, rest = half_square(a)
         m = normal_tail(a)
         t = times_exp(-a * m if x < zero else m, s, rest)
@@ -171,21 +225,17 @@ def _activations_for(dtype, ln2_parts, series, steep, most, half_square, normal_
 
     @_inline
     def gelu_slope(x):
-        a = size_of(x, normal_most)
+        a = _size_of(x, most)
         s, rest = half_square(a)
         t = times_exp(normal_tail(a) - a * density, s, rest)
         return t if x < zero else one - t
 
-    return silu, silu_slope, mish, mish_slope, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope
+    return gelu, gelu_slope
 
 
-_single = _activations_for(np.float32, _LN2_32, _EXP32, -87, 120, _half_square32, 16, _normal_tail32, _cubic32, 12)
-_double = _activations_for(np.float64, _LN2_64, _EXP64, -708, 760, _half_square64, 40, _normal_tail64, _cubic64, 24)
-silu, silu_slope, mish, mish_slope, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope = (
-    _both(doc, single, double)
-    for doc, single, double in zip(
-        ("x sigmoid(x).", "The slope of silu.", "x tanh(log(1 + exp(x))).", "The slope of mish.",
-         "x times the normal distribution's probability of less than x.", "The slope of gelu.",
-         "gelu with tanh in place of the error function.", "The slope of gelu_tanh."),
-        _single, _double, strict=True)
-)  # fmt: skip
+gelu, gelu_slope = map(
+    _both,
+    ("x times the normal distribution's probability of less than x.", "The slope of gelu."),
+    _gelu_for(np.float32, 16, _half_square32, _normal_tail32, _times_exp32),
+    _gelu_for(np.float64, 40, _half_square64, _normal_tail64, _times_exp64),
+)

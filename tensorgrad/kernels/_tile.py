@@ -88,6 +88,26 @@ class Vectors:
         """max(v, 0); NaN stays NaN."""
         return self.b.select(self.b.fcmp_ordered("<", v, self.zeros), self.zeros, v)
 
+    def accumulators(self, places, start, bias):
+        """A vector in registers for each of `places`, {(p, q): (base, position, last)}, set as `start` says."""
+        b, acc = self.b, {pq: cgutils.alloca_once(self.b, self.vector) for pq in places}
+        for pq in places:
+            b.store(self.zeros, acc[pq])
+        with b.if_then(b.icmp_signed("==", start, Int(BIAS))):
+            for (p, q), (_, _, last) in places.items():
+                b.store(self.load(bias, Int(self.lanes * q), last), acc[p, q])
+        with b.if_then(b.icmp_signed("==", start, Int(ADD))):
+            for pq, place in places.items():
+                b.store(self.load(*place), acc[pq])
+        return acc
+
+    def write(self, acc, places, relu):
+        """Store the accumulators at their places; negative ones as 0 if `relu` is not 0."""
+        clip = self.b.icmp_signed("!=", relu, Int(0))
+        for pq, place in places.items():
+            result = self.b.load(acc[pq])
+            self.store(self.b.select(clip, self.relu(result), result), *place)
+
 
 @functools.cache
 def _tile(P, Q, masked):
@@ -97,16 +117,8 @@ def _tile(P, Q, masked):
         _, x, xp, xr, n, w, ldw, out, ldo, bias, start, relu, cols = args
         v = Vectors(context, b, signature.args[0], cols if masked else None)
         every = [(p, q) for p in range(P) for q in range(Q)]
-        acc = {pq: cgutils.alloca_once(b, v.vector) for pq in every}
-        place = {(p, q): b.add(b.mul(ldo, Int(p)), Int(v.lanes * q)) for p, q in every}
-        for pq in every:
-            b.store(v.zeros, acc[pq])
-        with b.if_then(b.icmp_signed("==", start, Int(BIAS))):
-            for p, q in every:
-                b.store(v.load(bias, Int(v.lanes * q), q == Q - 1), acc[p, q])
-        with b.if_then(b.icmp_signed("==", start, Int(ADD))):
-            for p, q in every:
-                b.store(v.load(out, place[p, q], q == Q - 1), acc[p, q])
+        places = {(p, q): (out, b.add(b.mul(ldo, Int(p)), Int(v.lanes * q)), q == Q - 1) for p, q in every}
+        acc = v.accumulators(places, start, bias)
         offset = [b.mul(xp, Int(p)) for p in range(P)]
         with cgutils.for_range(b, n) as loop:
             wr, xo = b.mul(loop.index, ldw), b.mul(loop.index, xr)
@@ -115,10 +127,7 @@ def _tile(P, Q, masked):
                 s = v.load_spread(x, b.add(xo, offset[p]))
                 for q in range(Q):
                     b.store(v.fma(s, row[q], b.load(acc[p, q])), acc[p, q])
-        clip = b.icmp_signed("!=", relu, Int(0))
-        for p, q in every:
-            result = b.load(acc[p, q])
-            v.store(b.select(clip, v.relu(result), result), out, place[p, q], q == Q - 1)
+        v.write(acc, places, relu)
         return context.get_dummy_value()
 
     @intrinsic

@@ -204,7 +204,7 @@ def backward_plan(geometry, itemsize):
     return np.array(words, np.int64)
 
 
-def workspace(plan, masked=0):
+def convolution_workspace(plan, masked=0):
     """How many numbers the kernels need to work with: a padded image for each pass, and an image of gradients."""
     passes = [int(plan[int(at) + _PADDED]) for at in plan[[_PASS, _BACK]] if at]
     return max(1, sum(passes) + masked)

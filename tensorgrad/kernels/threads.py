@@ -42,6 +42,29 @@ def _load(typingctx, address):
 
 
 @intrinsic  # type: ignore[arg-type]
+def _store(typingctx, address, value):
+    """Set the integer at an address, after all that was written before."""
+
+    def emit(context, builder, signature, values):
+        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
+        builder.store_atomic(values[1], pointer, "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic  # type: ignore[arg-type]
+def _put(typingctx, address, value):
+    """Set the integer at an address."""
+
+    def emit(context, builder, signature, values):
+        builder.store(values[1], builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic  # type: ignore[arg-type]
 def _pause(typingctx):
     """Tell the processor that this is a waiting loop, where it has a word for that."""
     machine = platform.machine().lower()

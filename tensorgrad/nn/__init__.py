@@ -1,116 +1,23 @@
-"""Layers, models and losses; one set for both engines."""
+"""Layers, models and losses; one set for both engines.
+
+What a module names in its `__all__` is exported.
+"""
 
 from . import initialisers
-from .activations import (
-    CELU,
-    ELU,
-    GELU,
-    SELU,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LeakyReLU,
-    LogSigmoid,
-    LogSoftmax,
-    Mish,
-    PReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Softsign,
-    Tanh,
-)
-from .convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DepthwiseConv2d
-from .dense import Dense
-from .embedding import Embedding
-from .functional import functional_call
-from .losses import CrossEntropyLoss, MSELoss
-from .module import Module
-from .noise import ChannelDropout, Dropout, GaussianNoise
-from .normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
-from .pooling import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AvgPool1d,
-    AvgPool2d,
-    GlobalAvgPool1d,
-    GlobalAvgPool2d,
-    GlobalMaxPool1d,
-    GlobalMaxPool2d,
-    MaxPool1d,
-    MaxPool2d,
-    Upsample,
-)
-from .sequential import Sequential
-from .structure import Flatten, Identity, Lambda, Parallel, Reshape, Residual
+from .activations import *
+from .convolution import *
+from .dense import *
+from .embedding import *
+from .functional import *
+from .losses import *
+from .module import *
+from .noise import *
+from .normalisation import *
+from .pooling import *
+from .sequential import *
+from .structure import *
 
-__all__ = [
-    "CELU",
-    "ELU",
-    "GELU",
-    "SELU",
-    "AdaptiveAvgPool1d",
-    "AdaptiveAvgPool2d",
-    "AdaptiveMaxPool1d",
-    "AdaptiveMaxPool2d",
-    "AvgPool1d",
-    "AvgPool2d",
-    "BatchNorm",
-    "ChannelDropout",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "CrossEntropyLoss",
-    "Dense",
-    "DepthwiseConv2d",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GaussianNoise",
-    "GlobalAvgPool1d",
-    "GlobalAvgPool2d",
-    "GlobalMaxPool1d",
-    "GlobalMaxPool2d",
-    "GroupNorm",
-    "Hardsigmoid",
-    "Hardswish",
-    "Hardtanh",
-    "Identity",
-    "InstanceNorm",
-    "Lambda",
-    "LayerNorm",
-    "LeakyReLU",
-    "LogSigmoid",
-    "LogSoftmax",
-    "MSELoss",
-    "MaxPool1d",
-    "MaxPool2d",
-    "Mish",
-    "Module",
-    "PReLU",
-    "Parallel",
-    "RMSNorm",
-    "ReLU",
-    "ReLU6",
-    "Reshape",
-    "Residual",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "Tanh",
-    "Upsample",
-    "functional_call",
-    "initialisers",
-]  # fmt: skip
+__all__ = ["initialisers", *sorted(name for name, value in vars().items() if callable(value) and name[0] != "_")]
 
 
 def __getattr__(name):

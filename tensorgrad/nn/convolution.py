@@ -13,6 +13,8 @@ from .activations import ReLU
 from .initialisers import draw, initialiser
 from .module import Module
 
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d", "DepthwiseConv2d"]
+
 _RELU = ReLU.forward
 
 

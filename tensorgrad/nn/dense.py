@@ -12,6 +12,8 @@ from .activations import ReLU
 from .initialisers import draw, initialiser
 from .module import Module
 
+__all__ = ["Dense"]
+
 _RELU = ReLU.forward
 
 

@@ -9,6 +9,8 @@ from ..errors import DTypeError, OptionError, ShapeError, choose
 from .initialisers import draw, initialiser, normal
 from .module import Module
 
+__all__ = ["Embedding"]
+
 
 def standard_normal(rng, shape):
     """Normal with variance 1, as PyTorch draws embeddings."""

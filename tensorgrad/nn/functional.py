@@ -5,6 +5,8 @@ from .._tensor import Tensor, tensor
 from ..errors import EngineError, ShapeError, choose
 from ..kernels import current
 
+__all__ = ["functional_call"]
+
 
 def functional_call(model, parameters, *args, **kwargs):
     """`model(*args, **kwargs)`, computed with the tensors of `parameters`, {path: tensor}, in place of its own.

@@ -7,6 +7,8 @@ from ..errors import LabelError, ShapeError
 from ..kernels import current
 from .module import Module
 
+__all__ = ["CrossEntropyLoss", "MSELoss"]
+
 
 class CrossEntropyLoss(Module):
     """The mean of -log(softmax(logits)[label]): logits (n, classes), target int (n,) or one-hot (n, classes) -> ().

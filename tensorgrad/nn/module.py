@@ -14,6 +14,8 @@ from ..kernels import current
 from ._hooks import FORWARD, GRADIENT, Handle, call_with_hooks
 from .penalties import penalise, penalised, total
 
+__all__ = ["Module"]
+
 
 class Module:
     """A part of a model: Parameters and other Modules as attributes (or in lists), and a `forward`.

@@ -8,6 +8,8 @@ from ..kernels import kept_state
 from ..ops.random import check_number
 from .module import Module
 
+__all__ = ["ChannelDropout", "Dropout", "GaussianNoise"]
+
 
 class _Noise(Module):
     """A layer with a state of its own, which goes on by one step with each call in training.

@@ -13,6 +13,8 @@ from ..kernels import constant, readable
 from ..ops.normalisation import Running, mix_in
 from .module import Module
 
+__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
+
 
 @functools.lru_cache(64)
 def _full(n, value, dtype):

@@ -7,6 +7,22 @@ from .._op import Op
 from ..ops._windows import as_numbers, check_images
 from .module import Module
 
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "GlobalAvgPool1d",
+    "GlobalAvgPool2d",
+    "GlobalMaxPool1d",
+    "GlobalMaxPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "Upsample",
+]
+
 
 class _Sliding(Module):
     """Pooling with windows of one size: an op that is given the attributes of its options' names."""

@@ -4,6 +4,8 @@ from .._parameter import changes
 from ..errors import OptionError
 from .module import Module
 
+__all__ = ["Sequential"]
+
 
 class Sequential(Module):
     """A model that feeds each layer's output to the next.

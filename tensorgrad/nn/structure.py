@@ -10,6 +10,8 @@ from ..kernels import current
 from .module import Module
 from .sequential import Sequential
 
+__all__ = ["Flatten", "Identity", "Lambda", "Parallel", "Reshape", "Residual"]
+
 
 class Flatten(Module):
     """Each row of the batch as a vector: (n, ...) -> (n, numbers of a row).

@@ -11,16 +11,15 @@ inputs; with several inputs it is a tuple of functions, one for each, or None fo
 derivatives follow the rules of `backward`, if the record has them, else the twin, which runs on Tensors.
 """
 
-import functools
 import inspect
 
 import numpy as np
 
 from .._op import Op
 from ..errors import OptionError
-from ..kernels import constant, share
+from ..kernels import share
 from ..kernels._compile import Kernel, jit
-from ._shared import check_broadcast, flat, numbers, operand
+from ._shared import check_broadcast, constants, flat, numbers, operand
 
 RESERVED = {"g", "y", "i", "out", "real", "options", "formula"}  # of the kernels that are written here
 
@@ -126,13 +125,7 @@ def _cell(options, given):
     """The numbers of a call's options as an array, if there are any."""
     if not options:
         return []
-    return [constant(_numbers(*[given.get(o.name, o.default) for o in options]))]
-
-
-@functools.lru_cache(256)
-def _numbers(*values):
-    """An array that nobody changes."""
-    return np.array(values, np.float64)
+    return [constants(*[given.get(o.name, o.default) for o in options])]
 
 
 def _check_options(name, options, given):

@@ -1,5 +1,7 @@
 """What the ops share: calling flat kernels on arrays of any shape, moving numbers, axes, and the checks of shapes."""
 
+import functools
+
 import numpy as np
 
 from .. import kernels
@@ -136,6 +138,23 @@ def binary(kernel, x, y, dtype=None):
     return out
 
 
+def same_shape(kernel, *inputs):
+    """Run a kernel `x[n] ... -> out[n]` on arrays of one shape."""
+    out = np.empty(inputs[0].shape, inputs[0].dtype)
+    share(kernel, *[numbers(a) for a in inputs], out.reshape(-1))
+    return out
+
+
+def constants(*numbers, dtype=np.float64):
+    """Numbers, such as a call's options, as a constant array: the same one for the same numbers, which nobody changes."""
+    return constant(_array(dtype, *numbers))
+
+
+@functools.lru_cache(1024)
+def _array(dtype, *numbers):
+    return np.array(numbers, dtype)
+
+
 # ---- for rules ---------------------------------------------------------------------------------------------------------
 def _by_kernel(x, y):
     """Whether a kernel, which shares large work between threads, is quicker than NumPy for these."""
@@ -174,13 +193,6 @@ def check_broadcast(name):
             ) from None
 
     return check
-
-
-def elementwise(kernel, *inputs):
-    """Run a kernel `x[n] ... -> out[n]` on arrays of one shape."""
-    out = np.empty(inputs[0].shape, inputs[0].dtype)
-    share(kernel, *[numbers(a) for a in inputs], out.reshape(-1))
-    return out
 
 
 def check_same_shape(name):

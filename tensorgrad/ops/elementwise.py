@@ -21,10 +21,10 @@ from ._shared import (
     negated,
     operand,
     over,
+    same_shape,
     times,
     unary,
 )
-from ._shared import elementwise as same_shape
 from .comparisons import truth
 
 # What every op of one input is tried on: one number, none, odd sizes around vector lanes, not contiguous, and specials.

@@ -24,8 +24,7 @@ from ..kernels._functions import log2 as log2_of
 from ..kernels._functions import sinh as sinh_of
 from ..kernels._math import exp as exp_of
 from ._pointwise import pointwise
-from ._shared import elementwise as same_shape
-from ._shared import over, times, unary
+from ._shared import over, same_shape, times, unary
 
 # One number, none, odd sizes around vector lanes, not contiguous, far away, near 0, and special numbers.
 SPECIAL = special([np.inf, -np.inf, np.nan, 0.0, -1.0, 1.0, 2.0, -2.0])

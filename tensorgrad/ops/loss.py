@@ -1,15 +1,13 @@
 """Losses, as ops."""
 
-import functools
-
 import numpy as np
 
 from .. import kernels
 from .._op import op
 from .._samples import accumulated, bad, elementwise, labels, sample, scaled, special, strided
 from ..errors import DTypeError, LabelError, OptionError, ShapeError
-from ..kernels import constant, current
-from ._shared import contiguous, flat, numbers
+from ..kernels import current
+from ._shared import constants, contiguous, flat, numbers
 from .elementwise import multiply, sign, square, subtract
 from .reduce import mean
 from .softmax import shifted
@@ -35,12 +33,6 @@ def _check_cross_entropy(logits, labels):
             f"softmax_cross_entropy: label {labels[row]} at row {row} is outside the {classes} classes 0..{classes - 1}; "
             "labels count from 0"
         )
-
-
-@functools.lru_cache(64)
-def _count(n):
-    """A number as an array that nobody changes."""
-    return np.array([n])
 
 
 def _cross_entropy_twin(logits, labels):
@@ -70,7 +62,7 @@ def softmax_cross_entropy(logits, labels, /):
     """
     loss, dlogits = np.empty(1, logits.dtype), np.empty(logits.shape, logits.dtype)
     labels = labels if labels.dtype == np.int64 else labels.astype(np.int64)
-    rows = constant(_count(len(logits)))
+    rows = constants(len(logits), dtype=np.int64)
     kernels.softmax_cross_entropy(contiguous(logits), np.ascontiguousarray(labels), rows, loss, dlogits)
     return loss.reshape(()), dlogits
 
@@ -116,14 +108,9 @@ def _check_elastic_net(x, l1=0.0, l2=0.0):
             raise OptionError(f"elastic_net: {name} must be a number of at least 0, got {rate!r}")
 
 
-@functools.lru_cache(64)
-def _rates(l1, l2):
-    return np.array([l1, l2], np.float64)
-
-
 def _elastic_net_backward(needs, g, y, x, l1=0.0, l2=0.0):
     out = np.empty(x.shape, x.dtype)
-    kernels.elastic_net_backward(contiguous(g).reshape(1), numbers(x), constant(_rates(l1, l2)), flat(out))
+    kernels.elastic_net_backward(contiguous(g).reshape(1), numbers(x), constants(l1, l2), flat(out))
     return [out]
 
 
@@ -149,5 +136,5 @@ def elastic_net(x, /, l1=0.0, l2=0.0):
     array(11.5)
     """
     out = np.empty(1, x.dtype)
-    kernels.elastic_net(numbers(x), constant(_rates(l1, l2)), out)
+    kernels.elastic_net(numbers(x), constants(l1, l2), out)
     return out.reshape(())

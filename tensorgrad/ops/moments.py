@@ -9,8 +9,8 @@ from .._samples import accumulated, bad, sample, scaled, special
 from .._tensor import plain
 from ..errors import OptionError, ShapeError
 from ..kernels import share
-from ._shared import axes_of, contiguous, flat
-from .reduce import AXES, EMPTY, NO_AXIS, NOT_EMPTY, check_axes, count_of, extreme_twin, layout, one_constant
+from ._shared import axes_of, constants, contiguous, flat
+from .reduce import AXES, EMPTY, NO_AXIS, NOT_EMPTY, check_axes, count_of, extreme_twin, layout
 
 
 def _check_var(name):
@@ -50,7 +50,7 @@ def _root(x, power=0.5):
 
 
 def _divisor(plan, ddof):
-    return one_constant(plan.count - ddof, np.float64)
+    return constants(plan.count - ddof)
 
 
 def _var(x, plan, ddof):
@@ -140,7 +140,7 @@ def _norm_twin(x, ord=2, axis=None, keepdims=False):
 
 
 def _norm_backward(needs, g, y, x, ord=2, axis=None, keepdims=False):
-    plan, order = layout("vector_norm", x.shape, axis), one_constant(ord, np.float64)
+    plan, order = layout("vector_norm", x.shape, axis), constants(ord)
     out, blocks = plan.new(x.dtype)
     factor = np.empty(plan.columns, x.dtype)
     share(kernels.norm_backward, plan.beside(g), y.reshape(plan.columns), plan.split(x), order, factor, blocks)
@@ -178,7 +178,7 @@ def vector_norm(x, /, ord=2, axis=None, keepdims=False):
     """
     plan = layout("vector_norm", x.shape, axis)
     scale, out = np.empty(plan.columns, x.dtype), np.empty(plan.columns, x.dtype)
-    share(kernels.norm_over, plan.split(x), one_constant(ord, np.float64), scale, out)
+    share(kernels.norm_over, plan.split(x), constants(ord), scale, out)
     return plan.shaped(out, keepdims)
 
 

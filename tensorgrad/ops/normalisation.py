@@ -14,9 +14,8 @@ from .. import kernels
 from .._op import op
 from .._samples import accumulated, bad, bounded, sample, special, strided
 from ..errors import OptionError, ShapeError
-from ..kernels import BLOCK, LARGE, constant, current, kept, share
-from ._shared import contiguous
-from .reduce import one_constant
+from ..kernels import BLOCK, LARGE, current, kept, share
+from ._shared import constants, contiguous
 
 _LARGE = 1 << 17  # numbers: these kernels do so little with each that fewer are not worth handing over
 
@@ -137,7 +136,7 @@ def layer_norm(x, weight, bias, /, eps=1e-5):
         _rows(x),
         contiguous(weight),
         contiguous(bias),
-        one_constant(eps, np.float64),
+        constants(eps),
         moments,
         _rows(out),
     )
@@ -184,7 +183,7 @@ def rms_norm(x, weight, /, eps=1e-5):
     """
     x = contiguous(x)
     out, inverse = np.empty(x.shape, x.dtype), np.empty(x.size // x.shape[-1], x.dtype)
-    share(kernels.rms_norm, _rows(x), contiguous(weight), one_constant(eps, np.float64), inverse, _rows(out))
+    share(kernels.rms_norm, _rows(x), contiguous(weight), constants(eps), inverse, _rows(out))
     return out, inverse
 
 
@@ -213,7 +212,7 @@ def _group_norm_backward(needs, g, saved, x, weight, bias, groups=1, eps=1e-5):
     moments, x, g, weight = saved[1], contiguous(x), contiguous(g), contiguous(weight)
     out, blocks = np.empty(x.shape, x.dtype), _samples(x)
     slopes, work = (np.empty((len(x), k, x.shape[-1]), x.dtype) for k in (2, 3))
-    share(kernels.group_norm_backward, _samples(g), blocks, weight, one_constant(groups, np.int64), moments, slopes, work,
+    share(kernels.group_norm_backward, _samples(g), blocks, weight, constants(groups, dtype=np.int64), moments, slopes, work,
           _samples(out))  # fmt: skip
     return out, *_sums_of(slopes)
 
@@ -243,8 +242,8 @@ def group_norm(x, weight, bias, /, groups=1, eps=1e-5):
     x = contiguous(x)
     out = np.empty(x.shape, x.dtype)
     moments, work = (np.empty((len(x), k, x.shape[-1]), x.dtype) for k in (3, 2))
-    share(kernels.group_norm, _samples(x), contiguous(weight), contiguous(bias), one_constant(groups, np.int64),
-          one_constant(eps, np.float64), moments, work, _samples(out))  # fmt: skip
+    share(kernels.group_norm, _samples(x), contiguous(weight), contiguous(bias), constants(groups, dtype=np.int64),
+          constants(eps), moments, work, _samples(out))  # fmt: skip
     return out, moments
 
 
@@ -260,12 +259,7 @@ def mix_in(rows, running, momentum):
     """Mix the statistics of rows of plain numbers into running ones."""
     with np.errstate(all="ignore"):
         mean, var = rows.mean(0), rows.var(0)
-    kernels.update_running(mean, np.zeros_like(mean), var, _numbers(len(rows), len(rows), 0.0, momentum), *running)
-
-
-@functools.lru_cache(1024)
-def _numbers(*numbers):
-    return np.array(numbers, np.float64)
+    kernels.update_running(mean, np.zeros_like(mean), var, constants(len(rows), len(rows), 0.0, momentum), *running)
 
 
 def _check_batch_norm(x, weight, bias, eps=1e-5, running=None, momentum=0.1):
@@ -335,7 +329,7 @@ def batch_norm(x, weight, bias, /, eps=1e-5, running=None, momentum=0.1):
     x, n = contiguous(x), x.shape[-1]
     count, blocks = x.size // n, _blocks(x)
     total, off, squares, work, mean, rest, var, inverse, scale, shift = (np.empty(n, x.dtype) for _ in range(10))
-    about = constant(_numbers(count if blocks is None else len(x), count, eps, momentum))
+    about = constants(count if blocks is None else len(x), count, eps, momentum)
     if blocks is None:
         kernels.batch_sums(_rows(x), total)
         kernels.batch_spread(_rows(x), total, about, off, squares, work)
@@ -395,6 +389,6 @@ def batch_norm_inference(x, mean, var, weight, bias, /, eps=1e-5):
     x, mean, var = contiguous(x), contiguous(mean), contiguous(var)
     out = np.empty(x.shape, x.dtype)
     rest, inverse, scale = (np.empty(var.shape, x.dtype) for _ in range(3))
-    kernels.known_statistics(var, contiguous(weight), one_constant(eps, np.float64), rest, inverse, scale)
+    kernels.known_statistics(var, contiguous(weight), constants(eps), rest, inverse, scale)
     share_if_large(kernels.batch_norm, _rows(x), mean, scale, contiguous(bias), _rows(out))
     return out, rest, inverse, scale

@@ -168,14 +168,15 @@ def _with_nan(dims):
     return np.where(np.arange(24) % 7 == 3, np.nan, 1.0).reshape((1, 4, 6, 1) if dims == 2 else (1, 24, 1))
 
 
+def _images(dims, mean):
+    """What makes the images, or sequences, of samples: for extremes their numbers lie apart."""
+    numbers = (lambda *shape: shape) if mean else apart
+    return lambda n, h, w, c: numbers(*((n, h, w, c) if dims == 2 else (n, h * w, c)))
+
+
 def _sliding_record(name, dims, mean=False):
     """Samples and errors of a pooling op with windows of one size."""
-    numbers = (lambda *shape: shape) if mean else apart
-
-    def image(n, h, w, c):
-        return numbers(*((n, h, w, c) if dims == 2 else (n, h * w, c)))
-
-    two = dims == 2
+    image, two = _images(dims, mean), dims == 2
     samples = [
         sample(image(2, 4, 6, 3), kernel_size=2), sample(image(1, 5, 7, 17), kernel_size=2),
         sample(image(2, 5, 5, 2), kernel_size=3, stride=1), sample(image(2, 6, 5, 9), kernel_size=3, stride=2, padding=1),
@@ -213,12 +214,7 @@ def _ways(mean):
 
 def _adaptive_record(name, dims, mean=False):
     """Samples and errors of a pooling op with so many windows."""
-    numbers = (lambda *shape: shape) if mean else apart
-
-    def image(n, h, w, c):
-        return numbers(*((n, h, w, c) if dims == 2 else (n, h * w, c)))
-
-    two = dims == 2
+    image, two = _images(dims, mean), dims == 2
     samples = [
         sample(image(2, 4, 6, 3), output_size=2), sample(image(1, 5, 7, 17), output_size=3),
         sample(image(2, 5, 5, 2), output_size=1),

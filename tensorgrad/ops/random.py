@@ -3,7 +3,6 @@
 The same state gives the same noise, on either engine, eager or compiled, on any number of threads.
 """
 
-import functools
 import math
 
 import numpy as np
@@ -13,7 +12,7 @@ from .._op import op
 from .._samples import accumulated, bad, sample, special, strided
 from ..errors import OptionError, ShapeError
 from ..kernels import constant, share
-from ._shared import binary, contiguous, numbers
+from ._shared import binary, constants, contiguous, numbers
 
 
 # ---- the definition: what the kernels do, in NumPy's words --------------------------------------------------------------
@@ -80,11 +79,6 @@ def _check(name, option, below, least_axes=0):
     return check
 
 
-@functools.lru_cache(64)
-def _cell(number):
-    return np.array([number], np.float64)
-
-
 def _steering(state, number):
     """What tells a kernel which noise, how much of it, and that it begins at element 0."""
     if state.dtype == np.float32:
@@ -92,7 +86,7 @@ def _steering(state, number):
         kernels.widen(given, state)
     elif state.dtype != np.float64:
         state = np.asarray(state, np.float64)
-    return contiguous(state), constant(_cell(float(number))), constant(kernels.FIRST)
+    return contiguous(state), constants(float(number)), constant(kernels.FIRST)
 
 
 STATE = [1.0, 2.0, 3.0]

@@ -13,8 +13,8 @@ from .._registry import BY_NUMPY, OPS
 from .._samples import accumulated, bad, sample, special, strided
 from .._tensor import Tensor, plain
 from ..errors import ShapeError
-from ..kernels import constant, current, share
-from ._shared import as_rows, axes_of, axis_of, contiguous, flat, kept_shape
+from ..kernels import current, share
+from ._shared import as_rows, axes_of, axis_of, constants, contiguous, flat, kept_shape
 from .comparisons import numbers
 
 AXES = [
@@ -100,16 +100,6 @@ def count_of(shape, axis):
     return layout("sum", shape, axis).count
 
 
-@functools.lru_cache(1024)
-def _one_number(value, dtype):
-    return np.array([value], dtype)
-
-
-def one_constant(value, dtype):
-    """A constant array of one number."""
-    return constant(_one_number(value, dtype))
-
-
 # ---- sums -------------------------------------------------------------------------------------------------------------
 def _sum(x, plan):
     blocks, (rows, columns) = plan.split(x), plan.columns
@@ -165,13 +155,13 @@ def mean(x, /, axis=None, keepdims=False):
     """
     plan = layout("mean", x.shape, axis)
     total = _sum(x, plan)
-    kernels.divide(flat(total), one_constant(plan.count, x.dtype), flat(total))
+    kernels.divide(flat(total), constants(plan.count, dtype=x.dtype), flat(total))
     return plan.shaped(total, keepdims)
 
 
 # ---- extremes ---------------------------------------------------------------------------------------------------------
 def _extreme(kernel, x, axis, keepdims):
-    plan = layout("max", x.shape, axis)
+    plan = layout("extreme", x.shape, axis)
     out = np.empty(plan.columns, x.dtype)
     if out.size:
         share(kernel, plan.split(x), out)
@@ -180,7 +170,7 @@ def _extreme(kernel, x, axis, keepdims):
 
 def _extreme_backward(needs, g, y, x, axis=None, keepdims=False):
     """The gradient is split evenly between the elements that reach the extreme; NaN wins."""
-    plan = layout("max", x.shape, axis)
+    plan = layout("extreme", x.shape, axis)
     out, blocks = plan.new(x.dtype)
     count = np.empty(plan.columns, x.dtype)
     share(kernels.extreme_backward, plan.beside(g), y.reshape(plan.columns), plan.split(x), count, blocks)
