@@ -1,25 +1,24 @@
-"""Part `layers`: forward and backward of layers on images, called one by one, beside PyTorch on 2 threads.
+"""Part `layers`: forward and backward of convolution, pooling and normalisation, one by one, beside PyTorch on 2 threads.
 
-On float32 arrays, with the gradient of the output given. All take turns in one process; a figure is PyTorch's median over
-ours, of both layouts that PyTorch knows: channels first, as its layers have them by default, and channels last, as ours.
+On float32 arrays, as `calls.py` says. Of images PyTorch knows two layouts: channels first, as its layers have them by
+default, and channels last, as ours.
 """
 
-import functools
 import gc
-import math
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 import tensorgrad as tg
+from tensorgrad.ops.normalisation import Running
 
-from .launch import Failed
-from .ops import THREADS, medians
+from .calls import check_gradient, geometric_mean, import_torch, medians, step_of
 from .report import table
 
 IMAGES = ((64, 26, 26, 8), (64, 11, 11, 16), (64, 14, 14, 32))  # that are pooled
+NORMALISED = ((128, 512), (32, 14, 14, 32))
 
 
 @dataclass
@@ -27,7 +26,7 @@ class Case:
     """One layer in both libraries, as functions of images and weights."""
 
     group: str
-    shape: tuple  # of the images, channels last
+    shape: tuple  # of the images, channels last, or of rows
     ours: Callable
     theirs: Callable
     weights: tuple = ()  # their shapes
@@ -64,20 +63,49 @@ def pooling(torch):
         ("average pooling", ops.avg_pool2d, F.avg_pool2d),
     ):
         for shape in IMAGES:
-            pair = (functools.partial(ours, kernel_size=2), functools.partial(theirs, kernel_size=2))
+            pair = (partial(ours, kernel_size=2), partial(theirs, kernel_size=2))
             found[f"{group} 2x2, {' x '.join(map(str, shape))}"] = Case(group, shape, *pair)
     return found
 
 
+def normalisation(torch):
+    """Of rows and of images, with a weight and a bias for each channel."""
+    F, found = torch.nn.functional, {}
+    for shape in NORMALISED:
+        n = shape[-1]
+        ours, theirs = Running(np.zeros(n, np.float32), np.ones(n, np.float32)), (torch.zeros(n), torch.ones(n))
+        for group, *pair in (
+            ("batch", partial(tg.ops.batch_norm, running=ours), partial(batch_norm, F, theirs)),
+            ("layer", tg.ops.layer_norm, partial(layer_norm, F)),
+            ("group", partial(tg.ops.group_norm, groups=8), lambda x, w, b: F.group_norm(x, 8, w, b)),
+        ):
+            name = f"{group} normalisation"
+            found[f"{name}, {' x '.join(map(str, shape))}"] = Case(name, shape, *pair, ((n,), (n,)))
+    return found
+
+
+def batch_norm(F, running, x, w, b):
+    return F.batch_norm(x, *running, w, b, training=True)
+
+
+def layer_norm(F, x, w, b):
+    """Over the channels, which come first."""
+    return F.layer_norm(x.movedim(1, -1), w.shape, w, b).movedim(-1, 1)
+
+
 def cases(torch):
     """{what it is: Case}."""
-    return pooling(torch) | {
-        "conv 3x3, 64 x 28 x 28 x 1 -> 8, first": convolution(torch, 28, 1, 8, input_gradient=False),
-        "conv 3x3, 64 x 13 x 13 x 8 -> 16": convolution(torch, 13, 8, 16),
-        "conv 3x3, 64 x 16 x 16 x 16 -> 32": convolution(torch, 16, 16, 32),
-        "conv 3x3, 64 x 32 x 32 x 3 -> 32": convolution(torch, 32, 3, 32),
-        "depthwise 3x3, 64 x 14 x 14 x 32": depthwise(torch, 14, 32),
-    }
+    return (
+        pooling(torch)
+        | normalisation(torch)
+        | {
+            "conv 3x3, 64 x 28 x 28 x 1 -> 8, first": convolution(torch, 28, 1, 8, input_gradient=False),
+            "conv 3x3, 64 x 13 x 13 x 8 -> 16": convolution(torch, 13, 8, 16),
+            "conv 3x3, 64 x 16 x 16 x 16 -> 32": convolution(torch, 16, 16, 32),
+            "conv 3x3, 64 x 32 x 32 x 3 -> 32": convolution(torch, 32, 3, 32),
+            "depthwise 3x3, 64 x 14 x 14 x 32": depthwise(torch, 14, 32),
+        }
+    )
 
 
 GOALS = {
@@ -85,11 +113,13 @@ GOALS = {
     "average pooling": (2.0, 2.0),
     "convolution": (1.5, 1.0),
     "depthwise convolution": (1.0, 1.0),
+    "batch normalisation": (1.5, 1.5),
+    "layer normalisation": (1.5, 1.5),
 }  # geometric mean, least
 
 
 def both(torch, name, case, rng):
-    """Our step and PyTorch's two, after a look at their gradients."""
+    """Our step and PyTorch's, one for each layout, after a look at their gradients."""
     images = rng.normal(size=case.shape).astype(np.float32)
     weights = [rng.normal(size=shape).astype(np.float32) for shape in case.weights]
     needs = [case.input_gradient, *[True] * len(weights)]
@@ -97,7 +127,7 @@ def both(torch, name, case, rng):
     g = rng.uniform(0.5, 1.5, case.ours(*ours).shape).astype(np.float32)
     steps = [step_of(case.ours, ours, g)]
     steps[0]()
-    for layout in (torch.contiguous_format, torch.channels_last):
+    for layout in (torch.contiguous_format, torch.channels_last)[: 2 if len(case.shape) == 4 else 1]:
         x, their_g = (torch.tensor(a).movedim(-1, 1).contiguous(memory_format=layout) for a in (images, g))
         theirs = [x, *(torch.tensor(case.turned(w)) for w in weights)]
         for t, k in zip(theirs, needs, strict=True):
@@ -107,46 +137,29 @@ def both(torch, name, case, rng):
         for i in (i for i, k in enumerate(needs) if k):
             a, b = ours[i].grad, theirs[i].grad
             a, b = (a, b.movedim(1, -1).numpy()) if not i else (case.turned(a), b.numpy())
-            if not np.allclose(
-                a, b, rtol=1e-3, atol=1e-3 * np.abs(b).max()
-            ):  # an output next to 0 may be on either side
-                raise Failed(f"{name}: another gradient than PyTorch's")
+            check_gradient(name, a, b, 1e-3)  # an output next to 0 may be on either side
     return steps
 
 
-def step_of(function, inputs, g):
-    """One forward and backward."""
-
-    def step():
-        for x in inputs:
-            x.grad = None
-        function(*inputs).backward(g)
-
-    return step
-
-
 def part(options, say):
-    """{case: [our seconds, PyTorch's with channels first, with channels last]}."""
-    try:
-        import torch
-    except ImportError:
-        raise Failed("not installed: pip install torch") from None
-    torch.set_num_threads(min(THREADS, options.cores))
+    """{case: [our seconds, PyTorch's with channels first, with channels last]}; rows have no third."""
+    torch = import_torch(options)
     rng, results, rows = np.random.default_rng(0), {}, []
     every = cases(torch)
     for name, case in every.items():
         steps = both(torch, name, case, rng)
         gc.collect()
-        mine, first, last = results[name] = medians(steps, options.rounds)
-        rows.append([name, f"{mine * 1e6:.0f}", f"{first / mine:.2f}", f"{last / mine:.2f}"])
+        mine, *theirs = results[name] = medians(steps, options.rounds)
+        ratios = [f"{their / mine:.2f}" for their in theirs]
+        rows.append([name, f"{mine * 1e6:.0f}", *ratios, *[""] * (2 - len(ratios))])
     say("\n### forward and backward: our microseconds, PyTorch / ours\n")
     say(table(["layer", "ours", "channels first", "channels last"], rows) + "\n")
     for group, (goal, least) in GOALS.items():
         for i, layout in ((1, "first"), (2, "last")):
-            ratios = [times[i] / times[0] for name, times in results.items() if every[name].group == group]
-            mean = math.exp(statistics.mean(map(math.log, ratios)))
+            found = [times for name, times in results.items() if every[name].group == group]
+            ratios = [times[i] / times[0] for times in found if len(times) > i]
             say(
-                f"{group}, PyTorch with channels {layout}: geometric mean {mean:.2f} (goal {goal}), "
+                f"{group}, PyTorch with channels {layout}: geometric mean {geometric_mean(ratios):.2f} (goal {goal}), "
                 f"least {min(ratios):.2f} (goal {least})"
             )
     return results

@@ -1,14 +1,10 @@
 """Part `ops`: forward and backward of every elementwise op and reduction, called one by one, beside PyTorch on 2 threads.
 
-On float32 arrays of three sizes, with the gradient of the output given. Both take turns in one process, many times for
-each op and size; a figure is PyTorch's median over ours.
+On float32 arrays of three sizes, as `calls.py` says.
 """
 
 import functools
 import gc
-import math
-import statistics
-import time
 
 import numpy as np
 
@@ -16,12 +12,12 @@ import tensorgrad as tg
 from tensorgrad._op import Op
 from tensorgrad._registry import OPS
 
+from .calls import check_gradient, geometric_mean, import_torch, medians, step_of
 from .launch import Failed
 from .report import table
 
 SIZES = (8, 256, 2048)
 GOALS = {8: (1.5, 0.0), 256: (2.0, 0.8), 2048: (1.2, 0.0)}  # size -> geometric mean, least
-THREADS, BLOCK, PAUSE = 2, 0.01, 0.002  # seconds of one's turn, and before it: the other's threads go to sleep
 SMOOTH, POSITIVE, ABOVE_ONE = (-0.9, 0.9), (0.1, 3.0), (1.1, 3.0)
 RANGES = {
     **dict.fromkeys(["log", "log2", "log10", "sqrt", "power", "divide", "reciprocal"], POSITIVE),
@@ -51,17 +47,6 @@ def counterparts(torch):
     return found
 
 
-def step_of(function, inputs, g):
-    """One forward and backward."""
-
-    def step():
-        for x in inputs:
-            x.grad = None
-        function(*inputs).backward(g)
-
-    return step
-
-
 def both(torch, name, functions, size, rng):
     """The steps of the two, after a look at their gradients."""
     op, limits = OPS[name], RANGES.get(name, SMOOTH)
@@ -74,37 +59,13 @@ def both(torch, name, functions, size, rng):
     for step in steps:
         step()
     for a, b in zip(ours, theirs, strict=True):
-        expected = b.grad.numpy()
-        if not np.allclose(a.grad, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()):
-            raise Failed(f"{name}, {size} x {size}: another gradient than PyTorch's")
+        check_gradient(f"{name}, {size} x {size}", a.grad, b.grad.numpy(), 1e-4)
     return steps
-
-
-def medians(steps, rounds):
-    """The median seconds of each of these steps, that take turns."""
-    times = [[] for _ in steps]
-    for _ in range(rounds):
-        for step, found in zip(steps, times, strict=True):
-            time.sleep(PAUSE)
-            step()
-            end = time.perf_counter() + BLOCK
-            while True:
-                start = time.perf_counter()
-                step()
-                now = time.perf_counter()
-                found.append(now - start)
-                if now > end:
-                    break
-    return [statistics.median(found) for found in times]
 
 
 def part(options, say):
     """{size: {op: [our seconds, PyTorch's]}}."""
-    try:
-        import torch
-    except ImportError:
-        raise Failed("not installed: pip install torch") from None
-    torch.set_num_threads(min(THREADS, options.cores))
+    torch = import_torch(options)
     functions, rng, results = counterparts(torch), np.random.default_rng(0), {}
     for size in SIZES:
         results[size] = {}
@@ -125,7 +86,7 @@ def part(options, say):
     say(table(["op", *(f"{s} x {s}" for s in SIZES)], rows) + "\n")
     for size, found in results.items():
         ratios = {name: theirs / mine for name, (mine, theirs) in found.items()}
-        mean, worst = math.exp(statistics.mean(map(math.log, ratios.values()))), min(ratios, key=ratios.get)
+        mean, worst = geometric_mean(ratios.values()), min(ratios, key=ratios.get)
         goal, least = GOALS[size]
         say(
             f"{size} x {size}: geometric mean {mean:.2f} (goal {goal}), worst {worst} {ratios[worst]:.2f} (goal {least})"

@@ -17,10 +17,8 @@ TENSOR = {"rows": 1797, "hidden": 512, "epochs": 20, "batch_size": 32, "lr": 0.0
 SCALAR = {"rows": 400, "hidden": 16, "epochs": 15, "batch_size": 32, "lr": 0.02}
 
 
-def main():
-    args = _common.arguments(__doc__, TENSOR, SCALAR, needs=["sklearn"])
-
-    # The data: images of 64 grey levels, (1797, 64), scaled to 0..1, and the digit in each, (1797,).
+def load_images(args):
+    """Images of 64 grey levels, (rows, 64), scaled to 0..1, and the digit in each, (rows,): to learn from and to test on."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -29,6 +27,25 @@ def main():
         raise tg.errors.OptionError(f"--rows: there are {len(X)} images, take 100 or more of them, got {args.rows}")
     X, y = X[: args.rows] / 16, y[: args.rows]
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=args.seed)
+    return (X, y), (X_test, y_test)
+
+
+def print_scores(model, history, train, test, engine):
+    """Print how well the model reads the images of both sets; what it makes of those to test on, (rows, 10)."""
+    (X, _), (X_test, y_test) = train, test
+    outputs = tg.predict(model, X_test)
+    mistakes = int(np.sum(outputs.argmax(axis=1) != y_test))
+    print(f"{len(X)} images, {len(history.steps)} steps in {history.seconds:.2f} s on the {engine} engine")
+    accuracy = tg.evaluate(model, train, metrics=["accuracy"])["accuracy"]
+    print(f"train accuracy {accuracy:.4f}" + (f" ({history.stopped})" if history.stopped else ""))
+    print(f"test accuracy {tg.accuracy(outputs, y_test):.4f} ({mistakes} mistakes in {len(y_test)} images)")
+    return outputs
+
+
+def main():
+    args = _common.arguments(__doc__, TENSOR, SCALAR, needs=["sklearn"])
+
+    (X, y), (X_test, y_test) = load_images(args)
 
     # The model: from 64 pixels to one number for each of the ten digits.
     model = nn.Sequential(
@@ -58,12 +75,7 @@ def main():
         callbacks=[slow_down],
         progress=not args.quiet,
     )
-    outputs = tg.predict(model, X_test)
-    mistakes = int(np.sum(outputs.argmax(axis=1) != y_test))
-    print(f"{len(X)} images, {len(history.steps)} steps in {history.seconds:.2f} s on the {args.engine} engine")
-    accuracy = tg.evaluate(model, (X, y), metrics=["accuracy"])["accuracy"]
-    print(f"train accuracy {accuracy:.4f}" + (f" ({history.stopped})" if history.stopped else ""))
-    print(f"test accuracy {tg.accuracy(outputs, y_test):.4f} ({mistakes} mistakes in {len(y_test)} images)")
+    outputs = print_scores(model, history, (X, y), (X_test, y_test), args.engine)
 
     # Look at it.
     figure = show.new_figure(11.4, 6.2)

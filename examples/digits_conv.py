@@ -8,6 +8,7 @@ Run it from the repository's folder:
 
 import _common
 import numpy as np
+from digits import load_images, print_scores
 
 import tensorgrad as tg
 from tensorgrad import nn, optim, show
@@ -36,15 +37,9 @@ def network(channels, args):
 def main():
     args = _common.arguments(__doc__, TENSOR, SCALAR, needs=["sklearn"])
 
-    # The data: images of 8 x 8 grey levels in one channel, (1797, 8, 8, 1), scaled to 0..1, and the digit in each.
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    X, y = load_digits(return_X_y=True)
-    if not 100 <= args.rows <= len(X):
-        raise tg.errors.OptionError(f"--rows: there are {len(X)} images, take 100 or more of them, got {args.rows}")
-    X, y = X[: args.rows].reshape(-1, 8, 8, 1) / 16, y[: args.rows]
-    X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=args.seed)
+    # The data: images of 8 x 8 grey levels in one channel, (rows, 8, 8, 1), scaled to 0..1, and the digit in each.
+    (X, y), (X_test, y_test) = load_images(args)
+    X, X_test = (images.reshape(-1, 8, 8, 1) for images in (X, X_test))
 
     # Train the model, ever slower.
     model = network(args.hidden, args)
@@ -65,12 +60,7 @@ def main():
         schedule=lambda step: args.lr * (1 - step / (steps + 1)),
         progress=not args.quiet,
     )
-    outputs = tg.predict(model, X_test)
-    mistakes = int(np.sum(outputs.argmax(axis=1) != y_test))
-    print(f"{len(X)} images, {len(history.steps)} steps in {history.seconds:.2f} s on the {args.engine} engine")
-    accuracy = tg.evaluate(model, (X, y), metrics=["accuracy"])["accuracy"]
-    print(f"train accuracy {accuracy:.4f}" + (f" ({history.stopped})" if history.stopped else ""))
-    print(f"test accuracy {tg.accuracy(outputs, y_test):.4f} ({mistakes} mistakes in {len(y_test)} images)")
+    outputs = print_scores(model, history, (X, y), (X_test, y_test), args.engine)
 
     # Look at it: the filters of the first convolution, and what they find in one image of each digit.
     one_of_each = X_test[[int(np.argmax(y_test == digit)) for digit in range(10)]]
