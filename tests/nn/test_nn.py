@@ -385,6 +385,14 @@ def test_a_name_that_does_not_exist_says_what_there_is(module, name):
         getattr(module, name)
 
 
+def test_every_layer_is_exported():
+    kinds = [nn.Module]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    ours = {kind.__name__ for kind in kinds if kind.__module__.startswith("tensorgrad.nn.")}
+    assert {name for name in ours if name[0] != "_"} == {name for name in nn.__all__ if name[0].isupper()}
+
+
 @pytest.mark.parametrize("seed", [-1, "a", 1.5])
 def test_seeds(seed):
     with pytest.raises(OptionError, match="^Dense: a seed is a whole number of at least 0, a numpy Generator, or None"):
