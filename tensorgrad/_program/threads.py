@@ -39,10 +39,14 @@ def checked_threads(owner, n):
 
 def flops(row):
     """Floating-point operations of the products in a row; 0 if it has none."""
-    if not row.kernel.products:
+    products = row.kernel.products
+    if not products:
         return 0
+    if callable(products):  # what a convolution multiplies is in its plan
+        plan = next(o for o, b in zip(row.operands, row.kernel.buffers, strict=True) if b.name == "plan")
+        return 2 * products(row.sizes, plan.buffer.array)
     s = {extent.lower(): n for extent, n in row.sizes.items() if extent != "S"}
-    return 2 * row.kernel.products * row.sizes.get("S", 1) * s["m"] * s["k"] * s["n"]
+    return 2 * products * row.sizes.get("S", 1) * s["m"] * s["k"] * s["n"]
 
 
 def in_blas(row):

@@ -115,7 +115,9 @@ class Kernel:
 
     def _declare(self, name, parameters, declaration, products=0):
         self.name, self.declaration = name, declaration
-        self.products = products  # how many matrix products m * k * n it makes
+        self.products = (
+            products  # how many matrix products m * k * n it makes; or multiplications, given sizes and a plan
+        )
         read, _, written = declaration.partition("->")
         self.buffers = [Buffer.parse(text, self.name, False) for text in read.split()]
         self.buffers += [Buffer.parse(text, self.name, True) for text in written.split()]
@@ -200,5 +202,8 @@ class Kernel:
 
 
 def kernel(declaration, products=0):
-    """Declare a kernel: its buffers with their extents, over a numba body; and how many products m * k * n it makes."""
+    """Declare a kernel: its buffers with their extents, over a numba body.
+
+    products: how many matrix products m * k * n it makes, or a function (sizes, plan) -> multiplications.
+    """
     return lambda body: Kernel(body, declaration, products)

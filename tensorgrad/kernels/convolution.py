@@ -246,13 +246,28 @@ def _convolved(zero, size, plan, at, image, w, inner, features, bias, start, rel
                 )  # fmt: skip
 
 
-@kernel("x[S,i] w[k,l] b[c] plan:i[t] -> out[S,m,n] work[s]", products=1)
+def _in_pass(plan, at, features):
+    """The multiplications of a pass over one image."""
+    at = plan[at]
+    phases = plan[plan[at + _AT] :][: 6 * plan[at + _PHASES]].reshape(-1, 6)
+    return int(phases[:, _ROWS] @ phases[:, _TERMS] * plan[at + _FOLD]) * features
+
+
+def _forward_products(sizes, plan):
+    return sizes["S"] * _in_pass(plan, _PASS, sizes["n"])
+
+
+def _both_products(sizes, plan):
+    return _forward_products(sizes, plan) + sizes["S"] * _in_pass(plan, _BACK, int(plan[plan[_PASS] + _CHANNELS]))
+
+
+@kernel("x[S,i] w[k,l] b[c] plan:i[t] -> out[S,m,n] work[s]", products=_forward_products)
 def convolve(x, w, b, plan, out, work):
     """One pass of a plan over each image."""
     _convolve(x, w, b, plan, out, work, 0)
 
 
-@kernel("x[S,i] w[k,l] b[c] plan:i[t] -> out[S,m,n] work[s]", products=1)
+@kernel("x[S,i] w[k,l] b[c] plan:i[t] -> out[S,m,n] work[s]", products=_forward_products)
 def convolve_relu(x, w, b, plan, out, work):
     """One pass of a plan over each image, and ReLU."""
     _convolve(x, w, b, plan, out, work, 1)
@@ -346,23 +361,23 @@ def _backward_pass(g, y, x, turned, plan, dx, dw, db, work, relu, want_dx):
     restore(before)
 
 
-@kernel("g[S,m,n] x[S,i] turned[l,c] plan:i[t] -> dx[S,i] dw[k,n] db[n] work[s]", products=2)
+@kernel("g[S,m,n] x[S,i] turned[l,c] plan:i[t] -> dx[S,i] dw[k,n] db[n] work[s]", products=_both_products)
 def convolve_backward(g, x, turned, plan, dx, dw, db, work):
     _backward_pass(g, g, x, turned, plan, dx, dw, db, work, False, True)
 
 
-@kernel("g[S,m,n] y[S,m,n] x[S,i] turned[l,c] plan:i[t] -> dx[S,i] dw[k,n] db[n] work[s]", products=2)
+@kernel("g[S,m,n] y[S,m,n] x[S,i] turned[l,c] plan:i[t] -> dx[S,i] dw[k,n] db[n] work[s]", products=_both_products)
 def convolve_relu_backward(g, y, x, turned, plan, dx, dw, db, work):
     _backward_pass(g, y, x, turned, plan, dx, dw, db, work, True, True)
 
 
-@kernel("g[S,m,n] x[S,i] plan:i[t] -> dw[k,n] db[n] work[s]", products=1)
+@kernel("g[S,m,n] x[S,i] plan:i[t] -> dw[k,n] db[n] work[s]", products=_forward_products)
 def convolve_backward_first(g, x, plan, dw, db, work):
     """Of a first layer, whose input needs no gradient."""
     _backward_pass(g, g, x, dw, plan, x, dw, db, work, False, False)
 
 
-@kernel("g[S,m,n] y[S,m,n] x[S,i] plan:i[t] -> dw[k,n] db[n] work[s]", products=1)
+@kernel("g[S,m,n] y[S,m,n] x[S,i] plan:i[t] -> dw[k,n] db[n] work[s]", products=_forward_products)
 def convolve_relu_backward_first(g, y, x, plan, dw, db, work):
     """Of a first layer, whose input needs no gradient."""
     _backward_pass(g, y, x, dw, plan, x, dw, db, work, True, False)

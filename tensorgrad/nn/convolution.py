@@ -10,7 +10,7 @@ from .._random import generator
 from ..errors import OptionError, ShapeError, choose
 from ..ops._convolution import check_options
 from .activations import ReLU
-from .initialisers import draw, initialiser
+from .initialisers import drawn, initialiser
 from .module import Module
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d", "DepthwiseConv2d"]
@@ -54,8 +54,12 @@ class _Convolution(Module):
         """The last two lengths of the weight."""
         return self.in_channels // self.options["groups"], self.out_channels
 
+    def _draw(self, rng):
+        """Give the weight new numbers."""
+        self.weight.data = drawn(self._initialise, rng, self.weight.shape, type(self).__name__)
+
     def reset_parameters(self, rng):
-        draw(self.weight, self._initialise, rng, type(self).__name__)
+        self._draw(rng)
         if self.bias is not None:
             self.bias.data = np.zeros(self.out_channels, dtype=self.bias.dtype)
 
@@ -121,10 +125,20 @@ class Conv1d(_Convolution):
 
 
 class _Transposed(_Convolution):
-    """Transposed convolutions: the weight is that of the convolution from the output's channels to the input's."""
+    """Transposed convolutions: the weight is that of the convolution from the output's channels to the input's.
+
+    It is drawn as that of a convolution from the input's channels to the output's, so that its fans are those of the layer.
+    """
 
     def _channels(self):
         return self.out_channels // self.options["groups"], self.in_channels
+
+    def _draw(self, rng):
+        *kernel, out, _ = self.weight.shape
+        shape = (*kernel, self.in_channels // self.options["groups"], self.out_channels)
+        numbers = drawn(self._initialise, rng, shape, type(self).__name__)
+        numbers = numbers.reshape(*kernel, -1, self.options["groups"], out)
+        self.weight.data = np.swapaxes(numbers, -1, -3).reshape(self.weight.shape)
 
 
 class ConvTranspose2d(_Transposed):

@@ -20,7 +20,7 @@ def fans(shape):
     """(fan in, fan out): the inputs of one output, and the outputs that one input goes to, of a weight of this shape.
 
     dense (in, out): (in, out). convolution (kh, kw, in / groups, out), or any number of kernel axes: (kh kw in / groups,
-    kh kw out). A vector (n,) counts as (n, n).
+    kh kw out); that of a transposed convolution is drawn as (kh, kw, in / groups, out), too. A vector (n,) counts as (n, n).
 
     >>> fans((64, 10)), fans((3, 3, 8, 16))
     ((64, 10), (72, 144))
@@ -181,9 +181,14 @@ def initialiser(owner, option, init):
 
 
 def draw(parameter, init, rng, owner):
-    """Give a parameter its initial numbers; ShapeError where a function of one's own drew others than the shape asks for."""
-    numbers = np.asarray(init(rng, parameter.shape))
-    if numbers.shape != parameter.shape:
+    """Give a parameter its initial numbers."""
+    parameter.data = drawn(init, rng, parameter.shape, owner)
+
+
+def drawn(init, rng, shape, owner):
+    """Initial numbers; ShapeError where a function of one's own drew others than the shape asks for."""
+    numbers = np.asarray(init(rng, shape))
+    if numbers.shape != shape:
         called = getattr(init, "__name__", type(init).__name__)
-        raise ShapeError(f"{owner}: init {called} gave numbers of shape {numbers.shape}, expected {parameter.shape}")
-    parameter.data = numbers
+        raise ShapeError(f"{owner}: init {called} gave numbers of shape {numbers.shape}, expected {shape}")
+    return numbers

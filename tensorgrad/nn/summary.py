@@ -1,8 +1,8 @@
 """`model.summary(input_shape)`: what each layer gives, holds and costs."""
 
 import contextlib
+import math
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from .._tape import mode
 from .._tensor import Tensor
 from ..errors import DTypeError, OptionError
-from ..kernels import current, logging
+from ..ops._windows import as_numbers
 from ._hooks import Handle
 
 
@@ -33,10 +33,11 @@ class Summary:
     """The layers of a model in the order of their calls; print it, or read `rows`, `parameters`, `trainable`, `flops`.
 
     FLOPs are the floating-point operations of a forward, in evaluation, for one row of the batch: in matrix products and
-    convolutions a product and its sum are two, and the bias comes free; every other kernel counts one for each number
-    that it reads or writes, whichever are more, an exp as much as a sum; numbers that are only moved count nothing, nor
-    does what a forward computes with NumPy. A layer that is called several times has a row for each call, and its
-    parameters in the first; shared parameters count once. The row of a layer with others inside has its own alone.
+    convolutions a product and its sum are two, padding included, and a bias added in the same pass is free; pooling
+    counts one for each number of each window, every other op one for each number that it reads or writes, whichever are
+    more, an exp as much as a sum; numbers that are only moved count nothing, nor does what a forward computes with NumPy.
+    A layer that is called several times has a row for each call, and its parameters in the first; shared parameters
+    count once. The row of a layer with others inside has its own alone.
     """
 
     def __init__(self, rows):
@@ -88,13 +89,13 @@ def summarise(model, input_shape, dtype):
 
 
 class _Calls:
-    """Watches one call of a model: which modules are called, what they give, and the kernels that run in them."""
+    """Watches one call of a model: which modules are called, what they give, and the ops that run in them."""
 
     def __init__(self, model):
         self.model, self.modules = model, list(model.named_modules())
         self.paths = {id(module): path for path, module in self.modules}
         self.rows: list[Layer] = []
-        self.inside_of: list[tuple[Layer, int]] = []  # the modules being called, and where their kernels begin
+        self.inside_of: list[Layer] = []  # the modules being called
         self.counted: set = set()  # parameters
         self.last: Any = None  # the call that ended last
 
@@ -105,7 +106,7 @@ class _Calls:
         before = [(m, vars(m).get("_hooks")) for _, m in self.modules]
         outer = mode.trace
         try:
-            with evaluating(self.model), logging(), np.errstate(all="ignore"):
+            with evaluating(self.model), np.errstate(all="ignore"):
                 mode.trace = self
                 for m, _ in before:
                     m._hooks = ()
@@ -131,35 +132,26 @@ class _Calls:
         return Layer(
             self.paths.get(id(module), ""), type(module).__name__ if "\n" in text else text, depth,
             parameters=sum(p.size for p in own.values()), trainable=sum(p.size for p in own.values() if p.requires_grad),
-            within=self.inside_of[-1][0].path if self.inside_of else "",
+            within=self.inside_of[-1].path if self.inside_of else "",
         )  # fmt: skip
 
     # ---- what a trace is told -------------------------------------------------------------------------------------
     @contextlib.contextmanager
     def inside(self, module):
         """A module is being called."""
-        row = self.row(module, len(self.inside_of))
-        self.rows.append(row)
-        self.count()
-        self.inside_of.append((row, len(current.log.rows)))
+        self.rows.append(self.row(module, len(self.inside_of)))
+        self.inside_of.append(self.rows[-1])
         yield
-        self.count()
-        self.last, _ = self.inside_of.pop()
-        if self.inside_of:
-            self.inside_of[-1] = (self.inside_of[-1][0], len(current.log.rows))
-
-    def count(self):
-        """Give the kernels that ran since the last look to the innermost module."""
-        if self.inside_of:
-            row, start = self.inside_of[-1]
-            row.flops += sum(_flops(kernel, arrays) for kernel, arrays in current.log.rows[start:])
+        self.last = self.inside_of.pop()
 
     def ended(self, module, inputs, output):
         """The call that was left last gave this."""
         self.last.output_shape = _shape(output)
 
     def forward(self, op, arrays, options, y):
-        """Of ops nothing is noted: their kernels are counted."""
+        """An op was called in the innermost module."""
+        if self.inside_of:
+            self.inside_of[-1].flops += flops(op, arrays, options, y)
 
 
 def _not_called(row):
@@ -167,16 +159,18 @@ def _not_called(row):
     return row
 
 
-def _flops(kernel, arrays):
-    """Of one call of a kernel."""
-    from .._program.threads import flops
-
-    if kernel.name == "copy" or kernel.body.py_func.__module__.endswith((".moves", ".embedding")):
-        return 0  # numbers are only moved
-    operands = [SimpleNamespace(shape=a.shape, size=a.size) for a in arrays]
-    if kernel.products:
-        return flops(SimpleNamespace(kernel=kernel, sizes=kernel.fit(arrays), operands=operands))
-    return max(o.size for o, b in zip(operands, kernel.buffers, strict=True) if not b.kind)
+def flops(op, arrays, options, y):
+    """The floating-point operations of one call of an op that is not composed of others, as Summary counts them."""
+    if op.name == "upsample" or op.forward.__module__.endswith((".shape", ".rearrange", ".indexing", ".embedding")):
+        return 0
+    if op.name in ("matmul", "dense"):
+        return 2 * y.size * arrays[0].shape[-1]
+    if op.name in ("conv2d", "conv2d_input_gradient"):  # every number of the features meets all weights of its filter
+        features, weight = y if op.name == "conv2d" else arrays[0], arrays[1]
+        return 2 * features.size * math.prod(weight.shape[:-1])
+    if "kernel_size" in options:
+        return y.size * math.prod(as_numbers(op.name, "kernel_size", options["kernel_size"], y.ndim - 2, 1))
+    return max(a.size for a in (*arrays, y))
 
 
 def _shape(y):

@@ -127,3 +127,20 @@ def test_what_is_refused(draw, error, text):
     with pytest.raises(error) as raised:
         draw(np.random.default_rng(0))
     assert str(raised.value) == text
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_transposed_convolution_keeps_the_size_of_signals(groups):
+    """With stride 1 it is a convolution, from its inputs to its outputs: with ReLU in mind, of twice their variance."""
+    layer = nn.ConvTranspose2d(256, 4, 3, groups=groups, padding=1, rng=0)
+    x = np.random.default_rng(0).normal(size=(2, 20, 20, 256)).astype("float32")
+    assert layer(x)[:, 1:-1, 1:-1].std() == pytest.approx(2**0.5, rel=0.1)
+
+
+def test_each_group_of_a_transposed_convolution_has_the_weights_that_were_drawn_for_it():
+    def numbered(rng, shape):
+        assert shape == (1, 1, 2, 6)  # height, width, in / groups, out
+        return np.arange(12).reshape(shape)
+
+    layer = nn.ConvTranspose2d(4, 6, 1, groups=2, init=numbered)
+    assert layer.weight.data[0, 0].tolist() == [[0, 6, 3, 9], [1, 7, 4, 10], [2, 8, 5, 11]]  # out / groups, in

@@ -97,6 +97,32 @@ def test_flops_of_products_are_two_for_each_weight():
     assert model.summary((7, 50)).flops == 7 * model.summary(50).flops
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape", "flops"),
+    [
+        (nn.Conv2d(3, 8, 3), (10, 9, 3), 2 * 8 * 7 * 8 * 3 * 3 * 3),
+        (nn.Conv2d(4, 8, (3, 1), stride=2, groups=2), (9, 9, 4), 2 * 4 * 5 * 8 * 3 * 1 * 2),
+        (nn.Conv1d(4, 8, 3, padding="same"), (9, 4), 2 * 9 * 8 * 3 * 4),
+        (nn.DepthwiseConv2d(8, 3, multiplier=2), (10, 10, 8), 2 * 8 * 8 * 16 * 3 * 3),
+        (nn.ConvTranspose2d(64, 64, 4, stride=2, bias=False), (8, 8, 64), 2 * 8 * 8 * 64 * 4 * 4 * 64),
+        (nn.ConvTranspose2d(8, 4, 3, groups=4, bias=False), (8, 8, 8), 2 * 8 * 8 * 8 * 3 * 3 * 1),
+        (nn.ConvTranspose1d(8, 4, 3, bias=False), (8, 8), 2 * 8 * 8 * 3 * 4),
+        (nn.MaxPool2d(3, stride=1), (5, 5, 2), 3 * 3 * 2 * 9),
+        (nn.AvgPool1d(2), (6, 2), 3 * 2 * 2),
+        (nn.GlobalAvgPool2d(), (5, 5, 2), 5 * 5 * 2),
+        (nn.Upsample(2), (5, 5, 2), 0),
+        (nn.BatchNorm(1000), (1000,), 1000),
+        (nn.LayerNorm(10), (7, 10), 70),
+        (nn.Dropout(0.5), (7, 10), 0),
+    ],
+    ids=lambda x: str(x) if isinstance(x, nn.Module) else "",
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_flops_by_hand(layer, shape, flops, dtype):
+    """Padding included; the same on any machine and in any dtype."""
+    assert layer.astype(dtype).summary(shape).flops == flops
+
+
 def test_the_model_stays_as_it_is():
     model, seen = make(), []
     model.train()[4].eval()
