@@ -151,7 +151,7 @@ from .products import (
     weight_gradient,
     workspace,
 )
-from .random import channel_dropout, channel_dropout_backward, draw_ticket, dropout, gaussian_noise
+from .random import channel_dropout, channel_dropout_backward, draw_ticket, dropout, gaussian_noise, note_state
 from .reductions import (
     argmax_rows,
     argmin_rows,

@@ -14,7 +14,7 @@ from .. import kernels
 from .._op import op
 from .._samples import accumulated, bad, bounded, sample, special, strided
 from ..errors import OptionError, ShapeError
-from ..kernels import BLOCK, LARGE, constant, current, kept, share
+from ..kernels import BLOCK, LARGE, constant, current, kept_state, share
 from ._shared import contiguous
 from .reduce import one_constant
 
@@ -348,7 +348,7 @@ def batch_norm(x, weight, bias, /, eps=1e-5, running=None, momentum=0.1):
         total, off, squares, contiguous(weight), contiguous(bias), about, mean, rest, var, inverse, scale, shift
     )
     if running is not None:
-        kernels.update_running(mean, rest, var, about, kept(running.mean), kept(running.var))
+        kernels.update_running(mean, rest, var, about, kept_state(running.mean), kept_state(running.var))
     out = np.empty(x.shape, x.dtype)
     share_if_large(kernels.batch_norm, _rows(x), mean, scale, shift, _rows(out))
     return out, about, mean, rest, inverse
