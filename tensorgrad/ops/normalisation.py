@@ -77,7 +77,7 @@ def _rows_of_blocks(x):
 
 
 def _by_blocks(kernel, m, g, x, weight, saved, sums, out):
-    """Run a backward kernel on blocks of m rows, and on the rest as a shorter one: the partial sums of each, (blocks, *sums)."""
+    """Run a backward kernel on blocks of m rows, and on the rest as a shorter one: partial sums of each, (blocks, *sums)."""
     rows = len(saved)
     slopes = np.empty((-(-rows // m), *sums), x.dtype)
     arrays = [_rows(g), _rows(x), saved, _rows(out)]
@@ -141,15 +141,8 @@ def layer_norm(x, weight, bias, /, eps=1e-5):
     """
     x = contiguous(x)
     out, moments = np.empty(x.shape, x.dtype), np.empty((x.size // x.shape[-1], 3), x.dtype)
-    share(
-        kernels.layer_norm,
-        _rows(x),
-        contiguous(weight),
-        contiguous(bias),
-        one_constant(eps, np.float64),
-        moments,
-        _rows(out),
-    )
+    weight, bias, least = contiguous(weight), contiguous(bias), one_constant(eps, np.float64)
+    share(kernels.layer_norm, _rows(x), weight, bias, least, moments, _rows(out))
     return out, moments
 
 
