@@ -35,6 +35,7 @@ class Module:
     _hooks: tuple = ()  # of functions that watch it
     _penalties: tuple = ()  # (name of a parameter of its own, l1, l2)
     buffers: tuple[str, ...] = ()  # attributes that are arrays which training changes, and no optimizer
+    exact_buffers: tuple[str, ...] = ()  # those that hold whole numbers in a dtype of their own, not the model's
 
     def forward(self, *args, **kwargs):
         """Compute the output; every subclass has its own."""
@@ -128,8 +129,17 @@ class Module:
     @property
     def dtype(self):
         """The dtype of the first parameter, or where there is none of the first buffer of floats; else float32."""
-        floats = (a.dtype for _, a in self.named_buffers() if a.dtype.kind == "f")
+        floats = (a.dtype for a in self._buffers_of_floats())
         return next((p.dtype for p in self.parameters()), next(floats, np.dtype(np.float32)))
+
+    def _exact(self):
+        """The ids of all exact buffers."""
+        return {id(vars(m).get(name)) for _, m in self.named_modules() for name in m.exact_buffers}
+
+    def _buffers_of_floats(self):
+        """The buffers in the dtype of the model."""
+        exact = self._exact()
+        return [a for _, a in self.named_buffers() if a.dtype.kind == "f" and id(a) not in exact]
 
     # ---- state ----------------------------------------------------------------------------------------------------
     def train(self, on=True):
@@ -170,12 +180,21 @@ class Module:
         """Draw this module's own weights; layers with weights override it."""
 
     def state_dict(self):
-        """A copy of the numbers of every parameter and buffer, by path."""
+        """A copy of the numbers of every parameter and buffer, by path, with the states of layers of noise among them.
+
+        With it, `optimizer.state_dict()` and the state of the Generator that is given to `fit` as `seed` a training can be
+        taken up again as if it had not been interrupted: on one thread with the same bits.
+        """
         state = {name: np.array(p.data) for name, p in self.named_parameters()}
         return state | {name: a.copy() for name, a in self.named_buffers()}
 
     def load_state_dict(self, state):
-        """Copy numbers into the parameters and buffers; nothing changes unless every name and shape fits."""
+        """Copy numbers into the parameters and buffers; nothing changes unless every name and shape fits.
+
+        Raises ShapeError otherwise, saying what does not; `model.state_dict() | weights` completes a dictionary of weights
+        alone.
+        """
+        exact = self._exact()
         mine: dict = dict(self.named_parameters()) | dict(self.named_buffers())
         problems = [f"missing {n}" for n in mine if n not in state] + [f"unknown {n}" for n in state if n not in mine]
         for name, p in mine.items():
@@ -183,6 +202,10 @@ class Module:
                 problems.append(f"{name} has shape {np.shape(state[name])}, expected {p.shape}")
             elif name in state and (kind := np.asarray(state[name]).dtype).kind not in "fiub" and p.dtype != object:
                 problems.append(f"{name} has dtype {kind}, expected numbers")
+            elif name in state and id(p) in exact and not _are_whole(np.asarray(state[name]), p.dtype):
+                problems.append(
+                    f"{name} has other numbers, or of another dtype, than whole ones of at least 0 in {p.dtype}"
+                )
         if problems:
             raise ShapeError(f"load_state_dict of {type(self).__name__}: " + "; ".join(problems))
         for name, p in mine.items():
@@ -293,7 +316,7 @@ class Module:
     def _copy(self, convert, convert_buffer):
         """A deep copy in which every Parameter and buffer of floats is converted, each once: shared ones stay shared."""
         made: dict = {id(p): convert(p) for p in self.parameters()}
-        made |= {id(a): convert_buffer(a) for _, a in self.named_buffers() if a.dtype.kind == "f"}
+        made |= {id(a): convert_buffer(a) for a in self._buffers_of_floats()}
         return copy.deepcopy(self, made)
 
     def __getstate__(self):
@@ -319,6 +342,12 @@ def _fill(what, array, new):
     if new.shape != array.shape:
         raise ShapeError(f"{what} has shape {array.shape}, it cannot take numbers of shape {new.shape}")
     array[...] = new
+
+
+def _are_whole(numbers, dtype):
+    """Whether they are whole numbers of at least 0 that no smaller dtype has rounded."""
+    kept = numbers.dtype.kind in "iu" or numbers.dtype == dtype
+    return kept and bool(((numbers >= 0) & (numbers < 2**53) & (np.floor(numbers) == numbers)).all())
 
 
 def _members(attributes):

@@ -12,10 +12,9 @@ __all__ = ["ChannelDropout", "Dropout", "GaussianNoise"]
 
 
 class _Noise(Module):
-    """A layer with a state of its own, which goes on by one step with each call in training.
+    """A layer with a state of its own, a buffer, which goes on by one step with each call in training."""
 
-    The state is no buffer, as outputs in evaluation do not depend on it, and it is the same in every dtype.
-    """
+    buffers = exact_buffers = ("state",)
 
     def __init__(self, rng):
         self.state = np.zeros(3)  # two words of a key, and the step
@@ -36,7 +35,7 @@ class Dropout(_Noise):
 
     rng (a seed, a Generator, or None for fresh entropy) gives the key of the noise; `model.reset(seed)` begins anew. Each
     call drops other numbers, the same ones on either engine, eager or compiled, and on any number of threads; a copy of
-    the layer goes on with the same ones. Raises OptionError for a p outside [0, 1).
+    the layer, or one that loads its `state_dict`, goes on with the same ones. Raises OptionError for a p outside [0, 1).
 
     >>> layer = Dropout(0.5, rng=0)
     >>> layer(np.ones(8)), layer(np.ones(8))

@@ -14,7 +14,7 @@ from .. import kernels
 from .._op import op
 from .._samples import accumulated, bad, bounded, sample, special, strided
 from ..errors import OptionError, ShapeError
-from ..kernels import BLOCK, LARGE, current, kept, share
+from ..kernels import BLOCK, LARGE, current, kept_state, share
 from ._shared import constants, contiguous
 
 _LARGE = 1 << 17  # numbers: these kernels do so little with each that fewer are not worth handing over
@@ -57,7 +57,7 @@ def _over(x, axes, eps):
 
 def _sums_of(slopes):
     """The gradients of weight and bias from those of each block."""
-    dweight, dbias = (np.empty(slopes.shape[-1], slopes.dtype) for _ in range(2))
+    dweight, dbias = np.empty(slopes.shape[-1], slopes.dtype), np.empty(slopes.shape[-1], slopes.dtype)
     kernels.sum_slopes(slopes, dweight, dbias)
     return dweight, dbias
 
@@ -68,13 +68,26 @@ def _blocks(x):
     return x.reshape(len(x), count, x.shape[-1]) if x.ndim > 2 and count > 1 else None
 
 
-def _blocks_of_rows(x):
-    """Blocks as of `_blocks`; and where several threads may work on them, of neighbouring rows that are many."""
-    blocks = _blocks(x)
-    if blocks is None and x.size >= LARGE and current.log is None:
-        rows = _rows(x)
-        return rows.reshape(-1, BLOCK, x.shape[-1]) if len(rows) % BLOCK == 0 else None
-    return blocks
+def _rows_of_blocks(x):
+    """Of how many rows a block is that has partial sums of its own: of a sample's, or of BLOCK where several threads may
+    work on rows that are many; 0 where there are no blocks."""
+    rows = math.prod(x.shape[1:-1]) if x.ndim > 2 else 1
+    return rows if rows > 1 else BLOCK if x.size >= LARGE and current.log is None else 0
+
+
+def _by_blocks(kernel, m, g, x, weight, saved, sums, out):
+    """Run a backward kernel on blocks of m rows, and on the rest as a shorter one: partial sums of each, (blocks, *sums)."""
+    rows = len(saved)
+    slopes = np.empty((-(-rows // m), *sums), x.dtype)
+    arrays = [_rows(g), _rows(x), saved, _rows(out)]
+    whole = rows // m
+    if rest := rows % m:
+        ends = [a[rows - rest :][None] for a in arrays]
+        kernel(*ends[:2], weight, ends[2], slopes[whole:], ends[3])
+        arrays = [a[: rows - rest] for a in arrays]
+    g, x, saved, out = (a.reshape(whole, m, *a.shape[1:]) for a in arrays)
+    share(kernel, g, x, weight, saved, slopes[:whole], out)
+    return slopes
 
 
 def _rows(x):
@@ -95,13 +108,9 @@ def _check_layer_norm(x, weight, bias, eps=1e-5):
 def _layer_norm_backward(needs, g, saved, x, weight, bias, eps=1e-5):
     moments, x, g, weight = saved[1], contiguous(x), contiguous(g), contiguous(weight)
     out = np.empty(x.shape, x.dtype)
-    blocks = _blocks_of_rows(x)
-    if blocks is not None:
-        b, m, n = blocks.shape
-        slopes = np.empty((b, 2, n), x.dtype)
-        share(kernels.layer_norm_backward_blocks, g.reshape(blocks.shape), blocks, weight, moments.reshape(b, m, 3),
-              slopes, out.reshape(blocks.shape))  # fmt: skip
-        return out, *_sums_of(slopes)
+    if m := _rows_of_blocks(x):
+        sums = (2, x.shape[-1])
+        return out, *_sums_of(_by_blocks(kernels.layer_norm_backward_blocks, m, g, x, weight, moments, sums, out))
     dweight, dbias = np.empty(weight.shape, x.dtype), np.empty(weight.shape, x.dtype)
     work = np.empty((2, x.shape[-1]), x.dtype)
     kernels.layer_norm_backward(_rows(g), _rows(x), weight, moments, dweight, dbias, work, _rows(out))
@@ -131,15 +140,8 @@ def layer_norm(x, weight, bias, /, eps=1e-5):
     """
     x = contiguous(x)
     out, moments = np.empty(x.shape, x.dtype), np.empty((x.size // x.shape[-1], 3), x.dtype)
-    share(
-        kernels.layer_norm,
-        _rows(x),
-        contiguous(weight),
-        contiguous(bias),
-        constants(eps),
-        moments,
-        _rows(out),
-    )
+    weight, bias = contiguous(weight), contiguous(bias)
+    share(kernels.layer_norm, _rows(x), weight, bias, constants(eps), moments, _rows(out))
     return out, moments
 
 
@@ -151,13 +153,9 @@ def _check_rms_norm(x, weight, eps=1e-5):
 def _rms_norm_backward(needs, g, saved, x, weight, eps=1e-5):
     inverse, x, g, weight = saved[1], contiguous(x), contiguous(g), contiguous(weight)
     out, dweight = np.empty(x.shape, x.dtype), np.empty(weight.shape, x.dtype)
-    blocks = _blocks_of_rows(x)
-    if blocks is not None:
-        b, m, n = blocks.shape
-        slopes = np.empty((b, n), x.dtype)
-        share(kernels.rms_norm_backward_blocks, g.reshape(blocks.shape), blocks, weight, inverse.reshape(b, m), slopes,
-              out.reshape(blocks.shape))  # fmt: skip
-        kernels.sum_columns(slopes, dweight)
+    if m := _rows_of_blocks(x):
+        sums = x.shape[-1:]
+        kernels.sum_columns(_by_blocks(kernels.rms_norm_backward_blocks, m, g, x, weight, inverse, sums, out), dweight)
     else:
         work = np.empty(x.shape[-1], x.dtype)
         kernels.rms_norm_backward(_rows(g), _rows(x), weight, inverse, dweight, work, _rows(out))
@@ -342,7 +340,7 @@ def batch_norm(x, weight, bias, /, eps=1e-5, running=None, momentum=0.1):
         total, off, squares, contiguous(weight), contiguous(bias), about, mean, rest, var, inverse, scale, shift
     )
     if running is not None:
-        kernels.update_running(mean, rest, var, about, kept(running.mean), kept(running.var))
+        kernels.update_running(mean, rest, var, about, kept_state(running.mean), kept_state(running.var))
     out = np.empty(x.shape, x.dtype)
     share_if_large(kernels.batch_norm, _rows(x), mean, scale, shift, _rows(out))
     return out, about, mean, rest, inverse

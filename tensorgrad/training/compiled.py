@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from .._program.record import record, traced
+from .._program.record import note_states, record, traced
 from .._program.run import Program, run
 from .._program.structure import fingerprint
 from .._program.threads import blas_threads, one_blas_thread, pays, threads_for
@@ -39,6 +39,7 @@ class Stretches:
         self.programs: dict = {}  # batch size -> Program
         self.limits: dict = {}  # what the data's integers must lie between, where rows use them as indices
         self.segments: dict = {}  # batch size -> the rows of each thread
+        self.states: dict = {}  # batch size -> (array, its numbers before the step) of what steps go on from
         self.outputs: Any = None
         self.seen: dict = {}  # outputs for metrics: of programs by row, of other steps by step
         if not eager_because:
@@ -112,6 +113,7 @@ class Stretches:
             raise AssertionError("a row of the program went out of its bounds; please report this")
         if taken < planned:
             program = self.programs[int(sizes[taken])]
+            put_back(self.states[int(sizes[taken])])
             self.steps.stop(float(program.output(0, 0).reshape(-1)[0]), len(self.steps.history.steps) + done + taken)
         return taken
 
@@ -189,6 +191,7 @@ class Stretches:
             return found
         try:
             _, loss, output = found
+            self.states[size] = note_states(log)
             trace = traced(log, [loss, output] if self.steps.metrics else [loss])
             for buffer, low, high in trace.limits:
                 if buffer not in trace.arguments:
@@ -277,6 +280,12 @@ class Stretches:
         if found is None:
             found = self.outputs[row : row + size].reshape(size, *self.output_shape)
         return found, self.data[1][rows]
+
+
+def put_back(states):
+    """Give arrays the numbers that they had before a step that failed."""
+    for array, before in states:
+        array[...] = before
 
 
 def _as_rows(a):

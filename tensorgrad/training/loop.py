@@ -17,6 +17,7 @@ from .._tensor import Tensor, plain
 from ..data import checked
 from ..errors import OptionError, ShapeError
 from ..kernels import current, kept
+from ..nn import Module
 from ..nn.penalties import penalised, total
 from .arguments import (
     checked_callbacks,
@@ -29,7 +30,7 @@ from .arguments import (
     checked_size,
     number_dtype,
 )
-from .compiled import Stretches
+from .compiled import Stretches, put_back
 from .history import History
 from .inference import evaluate, runner
 from .interrupt import Interrupt
@@ -168,7 +169,7 @@ class Steps:
         self.model, self.loss, self.optimizer, self.metrics, self.targets = model, loss, optimizer, metrics, targets
         self.schedule, self.first = schedule, True
         self.history = History(model.engine)
-        self.looked_at, self.costs = -1, []
+        self.looked_at, self.costs, self.buffers = -1, [], []
 
     def rate(self, step):
         """The learning rate of a step."""
@@ -177,8 +178,22 @@ class Steps:
     def step(self, x, target, at):
         """Forward, backward and update for one batch, step number `at`: (the loss as a number, the loss, the outputs).
 
-        Where numbers are not finite nothing is updated, and `history.stopped` says why.
+        Where numbers are not finite the model stays as it is, and `history.stopped` says why.
         """
+        self.look()
+        before = [(a, a.copy()) for a in self.buffers]
+        try:
+            value, *found, taken = self.attempt(x, target)
+        except BaseException:
+            put_back(before)
+            raise
+        if not taken:
+            put_back(before)
+            self.stop(value, at)
+        return value, *found
+
+    def attempt(self, x, target):
+        """(the loss as a number, the loss, the outputs, whether all was finite and parameters were updated)."""
         self.optimizer.zero_grad()  # first, so that the forward finds that memory free and still in the cache
         output = self.model(x)
         if self.first:
@@ -188,24 +203,24 @@ class Steps:
         loss = self.loss(output, target)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
-        if costs := self.penalties():
-            loss = loss + total(costs)
+        self.look()
+        if self.costs:
+            loss = loss + total(self.costs)
         self.first = False
         value = float(number(loss))
         if math.isfinite(value):
             if current.log is not None:
                 kernels.check_finite(loss._array.reshape(-1), kept(self.optimizer._failed))
             loss.backward()
-            if self.optimizer.apply(self.optimizer.gradients(), finite=True):
-                return value, loss, output
-        self.stop(value, at)
-        return value, loss, output
+            return value, loss, output, self.optimizer.apply(self.optimizer.gradients(), finite=True)
+        return value, loss, output, False
 
-    def penalties(self):
-        """What the model's weights cost, as `model.penalty()` counts it."""
+    def look(self):
+        """Look anew, if a module has changed, at what weights cost, and for buffers."""
         if self.looked_at != changes.count:
             self.looked_at, self.costs = changes.count, penalised(self.model)
-        return self.costs
+            roots = [m for m in (self.model, self.loss) if isinstance(m, Module)]
+            self.buffers = [a for root in roots for _, a in root.named_buffers()]
 
     def stop(self, value, at):
         """Say that training ends at step `at`, as its loss or a gradient is not finite."""

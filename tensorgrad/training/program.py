@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import kernels
 from .._program.deal import DEALT, EVERYWHERE, FIRST, PARTIAL, SLICED
-from .._program.record import record, traced
+from .._program.record import note_states, record, traced
 from .._program.run import Program
 from .._program.threads import blas_threads, checked_threads, flops, one_blas_thread, pays, threads_for, uses_blas
 from .._program.trace import KEPT, NotCompilable
@@ -143,6 +143,7 @@ def show_program(model, loss, optimizer, X, y, threads=None):
     steps = Steps(model, checked_loss("show_program", loss), optimizer, {}, y, None)
     try:
         (_, found, _), log = record(lambda x, t: steps.step(x, t, 0), arrays)
+        note_states(log)
         trace = traced(log, [found])
         try:
             most = min(checked_threads("show_program", threads), len(X))

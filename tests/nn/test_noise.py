@@ -8,7 +8,7 @@ import pytest
 import tensorgrad as tg
 from tensorgrad import nn, optim
 from tensorgrad._program import threads
-from tensorgrad.errors import OptionError
+from tensorgrad.errors import OptionError, ShapeError
 
 LAYERS = [lambda: nn.Dropout(0.4, rng=1), lambda: nn.ChannelDropout(0.4, rng=2), lambda: nn.GaussianNoise(0.3, rng=3)]
 each_layer = pytest.mark.parametrize("make", LAYERS, ids=["dropout", "channels", "gaussian"])
@@ -176,8 +176,50 @@ def test_bad_options(make, match):
         make()
 
 
-def test_the_state_is_no_part_of_the_numbers_of_a_model():
+@each_layer
+def test_state_dict_carries_the_state(make):
+    first, second = nn.Sequential(make(), nn.Dense(6, 3)), nn.Sequential(make().reset(9), nn.Dense(6, 3))
+    first(X), first(X)
+    state, memory = first.state_dict(), second[0].state
+    assert state["0.state"].tolist()[2] == 2
+    second.load_state_dict(state)
+    assert second[0].state is memory
+    np.testing.assert_array_equal(first(X).numpy(), second(X).numpy())
+    assert state["0.state"][2] == 2
+    second.load_state_dict({**state, "0.state": [5, 2**32 - 1, 7]})
+    assert memory.tolist() == [5, 2**32 - 1, 7]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.array([3e9, 1, 0], np.float32), [0.5, 0, 0], [-1, 0, 0], [np.nan, 0, 0], [0, 0, np.inf], [0, 0, 2.0**60]],
+)
+def test_a_state_that_is_none_is_refused(wrong):
+    model = nn.Sequential(nn.Dense(6, 3), nn.Dropout(rng=0))
+    before = model.state_dict()
+    with pytest.raises(
+        ShapeError, match=r"Sequential: 1\.state has other numbers, or of another dtype, than whole ones"
+    ):
+        model.load_state_dict({k: v + 1 for k, v in before.items()} | {"1.state": np.array(wrong)})
+    with pytest.raises(ShapeError, match=r"missing 1\.state"):
+        model.load_state_dict({k: v for k, v in before.items() if k != "1.state"})
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_the_state_is_the_same_in_every_dtype_and_on_both_engines():
+    model = nn.Sequential(nn.Dropout(0.5, rng=3), nn.Dense(6, 3), nn.Sequential(nn.GaussianNoise(0.1, rng=4)), rng=0)
+    model(X)
+    for other in (model.astype("float64"), model.astype("float64").astype("float32"), model.to("scalar"),
+                  model.to("scalar").to("tensor"), copy.deepcopy(model)):  # fmt: skip
+        for i in (0, 2):
+            mine, its = ((m[i] if i == 0 else m[2][0]).state for m in (model, other))
+            assert its.dtype == np.float64 and its is not mine
+            np.testing.assert_array_equal(its, mine)
+    assert nn.Sequential(nn.Dropout(0.5)).dtype == np.float32
+
+
+def test_names():
     model = model_of(nn.Dropout(0.5), nn.Dropout(0.2), nn.Dropout(0))
-    assert set(model.state_dict()) == {"1.weight", "1.bias", "4.weight", "4.bias"}
+    assert set(model.state_dict()) == {"1.weight", "1.bias", "4.weight", "4.bias", "0.state", "2.state", "5.state"}
     assert [repr(model[i]) for i in (0, 2, 5)] == ["Dropout(0.5)", "Dropout(0.2)", "Dropout(0.0)"]
     assert repr(nn.GaussianNoise(0.1)) == "GaussianNoise(0.1)"

@@ -383,6 +383,23 @@ def test_large_arrays_have_the_same_bits_on_any_number_of_threads(op, shape):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("op", [ops.layer_norm, ops.rms_norm])
+def test_gradients_of_many_rows_are_those_of_their_parts(op):
+    """Also of the last rows, which fill no block."""
+    x, g = RNG.normal(size=(1037, 160)), RNG.normal(size=(1037, 160))
+
+    def grads(rows):
+        weights = [np.linspace(0.5, 2, 160)] * (1 if op is ops.rms_norm else 2)
+        leaves = [tg.tensor(a, requires_grad=True) for a in (x[rows], *weights)]
+        op(*leaves).backward(g[rows])
+        return [t.grad for t in leaves]
+
+    (dx, *sums), parts = grads(slice(None)), [grads(slice(i, i + 200)) for i in range(0, 1037, 200)]
+    np.testing.assert_allclose(dx, np.concatenate([part[0] for part in parts]), rtol=1e-9, atol=1e-12)
+    for i, found in enumerate(sums):
+        np.testing.assert_allclose(found, sum(part[1 + i] for part in parts), rtol=1e-9, atol=1e-12)
+
+
 # ---- errors -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("engine", ["tensor", "scalar"])
 @pytest.mark.parametrize(
