@@ -12,7 +12,9 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
+from .._options import is_real, is_whole
 from .._samples import accumulated, bad, bounded, sample, special, strided
+from .._tensor import FLOATS
 from ..errors import OptionError, ShapeError
 from ..kernels import BLOCK, LARGE, constant, current, kept, share
 from ._shared import contiguous
@@ -29,8 +31,7 @@ def share_if_large(kernel, *buffers):
 
 
 def _check_eps(name, eps):
-    real = type(eps) is float or (isinstance(eps, int | float | np.integer | np.floating) and not isinstance(eps, bool))
-    if not real or not 0 <= eps < math.inf:
+    if not (type(eps) is float or is_real(eps)) or not 0 <= eps < math.inf:
         raise OptionError(f"{name}: eps must be a number of at least 0, got {eps!r}")
 
 
@@ -194,7 +195,7 @@ def _check_group_norm(x, weight, bias, groups=1, eps=1e-5):
     _check_channels("group_norm", x, weight, bias)
     if x.ndim < 2:
         raise ShapeError(f"group_norm: expected input of shape (n, ..., {len(weight)}), got {x.shape}")
-    if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 1 or len(weight) % groups:
+    if not is_whole(groups, 1) or len(weight) % groups:
         raise OptionError(f"group_norm: groups must divide the {len(weight)} channels, got {groups!r}")
 
 
@@ -270,12 +271,26 @@ def _numbers(*numbers):
 
 def _check_batch_norm(x, weight, bias, eps=1e-5, running=None, momentum=0.1):
     _check_eps("batch_norm", eps)
+    if not is_real(momentum) or not 0 <= momentum <= 1:
+        raise OptionError(f"batch_norm: momentum must be a number from 0 to 1, got {momentum!r}")
+    if running is not None:
+        _check_running(running, x)
     _check_channels("batch_norm", x, weight, bias)
     if x.size < 2 * len(weight):
         raise ShapeError(
             f"batch_norm: the statistics of a batch need two values of each channel or more, got an input of shape {x.shape}; "
             "use a larger batch, or the running statistics"
         )
+
+
+def _check_running(running, x):
+    for array in running if isinstance(running, Running) else [None]:
+        fits = isinstance(array, np.ndarray) and array.shape == x.shape[-1:] and array.dtype in FLOATS
+        if not fits or not (array.flags.c_contiguous and array.flags.writeable):
+            raise OptionError(
+                f"batch_norm: running must be Running(mean, var), two arrays {x.shape[-1:]} of floats to write into, "
+                f"got {running!r}"
+            )
 
 
 def _batch_norm_twin(x, weight, bias, eps=1e-5, running=None, momentum=0.1):
@@ -319,6 +334,8 @@ def _batch_norm_backward(needs, g, saved, x, weight, bias, eps=1e-5, running=Non
             bad((1, 3), (3,), (3,), error=ShapeError,
                 match="need two values of each channel or more, got an input of shape (1, 3)"),
             bad((5, 3), (3,), (2,), error=ShapeError, match="expected weights of one shape (channels,), got (3,) and"),
+            bad((5, 3), (3,), (3,), momentum="1", error=OptionError, match="momentum must be a number from 0 to 1, got '1'"),
+            bad((5, 3), (3,), (3,), running=np.ones(3), error=OptionError, match="running must be Running(mean, var), two"),
             bad((5, 3), (3,), (3,), eps=np.nan, error=OptionError, match="eps must be a number of at least 0, got nan")]
 )  # fmt: skip
 def batch_norm(x, weight, bias, /, eps=1e-5, running=None, momentum=0.1):
