@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 import tensorgrad as tg
-from tensorgrad.ops.normalisation import Running
+from tensorgrad.ops._running import Running
 
 from .launch import Failed
 from .ops import THREADS, medians, step_of

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .errors import OptionError
+from .errors import OptionError, choose
 
 TOO_LARGE = 2**31  # sizes, steps and counts are less, so that products of two of them fit into 64 bits
 
@@ -15,7 +15,7 @@ def is_whole(value, least=1 - TOO_LARGE):
     >>> is_whole(2), is_whole(np.int8(0), 1), is_whole(True), is_whole(2.0), is_whole(2**70)
     (True, False, False, False, False)
     """
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and least <= value < TOO_LARGE
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and least <= int(value) < TOO_LARGE
 
 
 def whole(owner, option, value, least=None):
@@ -66,3 +66,16 @@ def flag(owner, option, value):
     if isinstance(value, np.bool_) or (is_whole(value, 0) and value < 2):
         return bool(value)
     raise OptionError(f"{owner}: {option} must be True or False, got {value!r}")
+
+
+def float_dtype(owner, dtype):
+    """The dtype of a layer's numbers; OptionError unless it is float32 or float64, by name, as a type or a dtype.
+
+    >>> float_dtype("Dense", np.float32)
+    dtype('float32')
+    """
+    try:
+        name = str(np.dtype(dtype)) if isinstance(dtype, type | np.dtype) else dtype
+    except TypeError:  # a class that is no dtype
+        name = dtype
+    return np.dtype(choose(owner, "dtype", name, {"float32": np.float32, "float64": np.float64}))

@@ -6,7 +6,6 @@ group normalisation over groups of channels of each sample, batch normalisation 
 
 import functools
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +13,9 @@ from .. import kernels
 from .._op import op
 from .._options import is_real, is_whole
 from .._samples import accumulated, bad, bounded, sample, special, strided
-from .._tensor import FLOATS
 from ..errors import OptionError, ShapeError
 from ..kernels import BLOCK, LARGE, constant, current, kept, share
+from ._running import check_running
 from ._shared import contiguous
 from .reduce import one_constant
 
@@ -250,13 +249,6 @@ def group_norm(x, weight, bias, /, groups=1, eps=1e-5):
 
 
 # ---- channels over a batch --------------------------------------------------------------------------------------------
-class Running(NamedTuple):
-    """Arrays (channels,) that a batch's statistics are mixed into."""
-
-    mean: np.ndarray
-    var: np.ndarray
-
-
 def mix_in(rows, running, momentum):
     """Mix the statistics of rows of plain numbers into running ones."""
     with np.errstate(all="ignore"):
@@ -271,26 +263,13 @@ def _numbers(*numbers):
 
 def _check_batch_norm(x, weight, bias, eps=1e-5, running=None, momentum=0.1):
     _check_eps("batch_norm", eps)
-    if not is_real(momentum) or not 0 <= momentum <= 1:
-        raise OptionError(f"batch_norm: momentum must be a number from 0 to 1, got {momentum!r}")
-    if running is not None:
-        _check_running(running, x)
     _check_channels("batch_norm", x, weight, bias)
+    check_running("batch_norm", running, momentum, x.shape[-1:])
     if x.size < 2 * len(weight):
         raise ShapeError(
             f"batch_norm: the statistics of a batch need two values of each channel or more, got an input of shape {x.shape}; "
             "use a larger batch, or the running statistics"
         )
-
-
-def _check_running(running, x):
-    for array in running if isinstance(running, Running) else [None]:
-        fits = isinstance(array, np.ndarray) and array.shape == x.shape[-1:] and array.dtype in FLOATS
-        if not fits or not (array.flags.c_contiguous and array.flags.writeable):
-            raise OptionError(
-                f"batch_norm: running must be Running(mean, var), two arrays {x.shape[-1:]} of floats to write into, "
-                f"got {running!r}"
-            )
 
 
 def _batch_norm_twin(x, weight, bias, eps=1e-5, running=None, momentum=0.1):
