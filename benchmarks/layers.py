@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 import tensorgrad as tg
-from tensorgrad.ops.normalisation import Running
+from tensorgrad.ops._running import Running
 
 from .calls import check_gradient, geometric_mean, import_torch, medians, step_of
 from .report import table

@@ -106,9 +106,11 @@ class Op:
     def __call__(self, *args, **options):
         if len(args) != self._count:
             args, options = self._bind(args, options)
-        for name in options:
+        for name, option in options.items():
             if name not in self.options:
                 raise TypeError(f"{self.name} has no option {name!r}{self._nearest(name)}")
+            if name == "axis" and type(option) is list:  # NumPy's functions, in twins, take several axes as a tuple
+                options[name] = tuple(option)
         log, casts, differentiable = current.log, self.casts, self.differentiable
         if self.variadic:
             casts, differentiable = casts * len(args), differentiable * len(args)

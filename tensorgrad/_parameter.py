@@ -7,7 +7,7 @@ import numpy as np
 from . import _tape
 from ._registry import OPS, Operators
 from ._tensor import FLOATS, Tensor, plain, tensor
-from .errors import EngineError, GraphError, ShapeError
+from .errors import DTypeError, EngineError, GraphError, ShapeError
 from .kernels import current
 
 
@@ -63,7 +63,12 @@ class Parameter(Operators):
 
     @data.setter
     def data(self, new):
-        new = new if isinstance(new, Tensor) else np.asarray(new)
+        if isinstance(new, np.ma.MaskedArray):
+            raise DTypeError("a parameter cannot take a masked array, which would lose its mask; fill it first")
+        try:
+            new = new if isinstance(new, Tensor) else np.asarray(new)
+        except ValueError as error:
+            raise DTypeError(f"a parameter takes numbers of one shape, got {type(new).__name__}: {error}") from None
         if new.shape != self.shape:
             raise ShapeError(f"a parameter of shape {self.shape} cannot take numbers of shape {new.shape}")
         if type(self.value) is Tensor:

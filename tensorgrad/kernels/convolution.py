@@ -300,6 +300,7 @@ def turned_weights(w, plan, turned):
             turned[p] = w[plan[order + p]]
         return
     width, each = w.shape[1] // groups, plan[_EACH]
+    rows = turned.shape[0] // groups  # of a group: more than are filled, where the image meets only some taps
     if fold > 1:
         turned[:] = 0
     for p in range(taps):
@@ -309,7 +310,7 @@ def turned_weights(w, plan, turned):
                 for o in range(width):
                     number = w[tap * each + c, group * width + o]
                     if fold > 1:
-                        turned[((group * taps + p) * width + o) // fold, c * fold + o % fold] = number
+                        turned[group * rows + (p * width + o) // fold, c * fold + o % fold] = number
                     else:
                         turned[p * width + o, group * each + c] = number
 

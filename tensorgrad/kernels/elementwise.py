@@ -31,7 +31,8 @@ def absolute(x, out):
 @kernel("x[N] -> out[N]")
 def sign(x, out):
     for i in range(out.size):
-        out[i] = np.sign(x[i])
+        v = x[i]
+        out[i] = 1 if v > 0 else -1 if v < 0 else v - v  # NaN, and 0.0 at -0.0, as in NumPy
 
 
 @kernel("x[N] -> out[N]")

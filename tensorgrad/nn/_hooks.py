@@ -4,11 +4,11 @@ import contextlib
 
 import numpy as np
 
-from .._coerce import is_grid
+from .._coerce import as_array, is_grid
 from .._parameter import Parameter
 from .._tape import Node, mode
 from .._tensor import Tensor
-from ..errors import OptionError, ShapeError
+from ..errors import DTypeError, OptionError, ShapeError
 from ..kernels import current
 
 FORWARD, GRADIENT = "on_forward", "on_gradient"
@@ -62,10 +62,13 @@ def watched(module, y, functions):
         for function in functions:
             other = function(module, g)
             if other is not None:
-                if np.shape(other) != np.shape(g):
-                    got = f"got shape {np.shape(other)} for {np.shape(g)}"
-                    raise ShapeError(f"on_gradient of {type(module).__name__}: a gradient keeps its shape, {got}")
-                g = np.array(getattr(other, "_array", other), g.dtype)
+                what = f"on_gradient of {type(module).__name__}"
+                other = as_array(what, getattr(other, "_array", other))
+                if other.shape != np.shape(g):
+                    raise ShapeError(f"{what}: a gradient keeps its shape, got shape {other.shape} for {np.shape(g)}")
+                if other.dtype.kind not in "fiub" and other.dtype != g.dtype:
+                    raise DTypeError(f"{what}: a gradient is made of numbers, got dtype {other.dtype}")
+                g = np.array(other, g.dtype)
         return g
 
     if type(y) is Tensor:

@@ -4,8 +4,9 @@ import numpy as np
 
 from .. import ops
 from .._op import Op
+from .._options import float_dtype, is_real, is_whole
 from .._parameter import Parameter
-from ..errors import OptionError, ShapeError, choose
+from ..errors import OptionError, ShapeError
 from .module import Module
 
 __all__ = [
@@ -319,11 +320,11 @@ class PReLU(Module):
     """
 
     def __init__(self, num_parameters=1, init=0.25, dtype="float32"):
-        if not isinstance(num_parameters, int | np.integer) or isinstance(num_parameters, bool) or num_parameters < 1:
+        if not is_whole(num_parameters, 1):
             raise OptionError(f"PReLU: num_parameters must be a positive whole number, got {num_parameters!r}")
-        if not isinstance(init, int | float | np.integer | np.floating) or isinstance(init, bool):
+        if not is_real(init):
             raise OptionError(f"PReLU: init must be a number, got {init!r}")
-        choose("PReLU", "dtype", str(np.dtype(dtype)), {"float32": 0, "float64": 0})
+        dtype = float_dtype("PReLU", dtype)
         self.num_parameters, self.init = int(num_parameters), float(init)
         self.weight = Parameter(np.full(self.num_parameters, self.init, dtype))
 

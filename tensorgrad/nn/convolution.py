@@ -5,9 +5,10 @@ import functools
 import numpy as np
 
 from .. import ops
+from .._options import flag, float_dtype, is_whole
 from .._parameter import Parameter
 from .._random import generator
-from ..errors import OptionError, ShapeError, choose
+from ..errors import OptionError, ShapeError
 from ..ops._convolution import check_options
 from .activations import ReLU
 from .initialisers import drawn, initialiser
@@ -26,13 +27,13 @@ class _Convolution(Module):
     def __init__(self, in_channels, out_channels, kernel_size, options, bias, init, rng, dtype):
         name = type(self).__name__
         for option, n in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", options["groups"])):
-            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+            if not is_whole(n, 1):
                 raise OptionError(f"{name}: {option} must be a positive whole number, got {n!r}")
         if in_channels % options["groups"] or out_channels % options["groups"]:
             raise OptionError(
                 f"{name}: groups={options['groups']} must divide in_channels={in_channels} and out_channels={out_channels}"
             )
-        choose(name, "dtype", dtype if isinstance(dtype, str) else str(np.dtype(dtype)), {"float32": 0, "float64": 0})
+        dtype, bias = float_dtype(name, dtype), flag(name, "bias", bias)
         self.in_channels, self.out_channels = int(in_channels), int(out_channels)
         self.kernel_size = self._lengths("kernel_size", kernel_size)
         check_options(name, self.axes, **options)
@@ -45,7 +46,7 @@ class _Convolution(Module):
     def _lengths(self, option, value):
         lengths = (value,) * self.axes if isinstance(value, int | np.integer) else value
         good = isinstance(lengths, tuple | list) and len(lengths) == self.axes
-        if not good or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in lengths):
+        if not good or not all(is_whole(n, 1) for n in lengths):
             expected = "a positive whole number" + (", or two of them" if self.axes == 2 else "")
             raise OptionError(f"{type(self).__name__}: {option} must be {expected}, got {value!r}")
         return tuple(int(n) for n in lengths)

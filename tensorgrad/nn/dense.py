@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from .. import ops
+from .._options import flag, float_dtype, is_whole
 from .._parameter import Parameter
 from .._random import generator
 from ..errors import OptionError, ShapeError, choose
@@ -31,11 +32,9 @@ class Dense(Module):
 
     def __init__(self, in_features, out_features, bias=True, init="he_normal", rng=None, dtype="float32"):
         for name, n in (("in_features", in_features), ("out_features", out_features)):
-            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+            if not is_whole(n, 1):
                 raise OptionError(f"Dense: {name} must be a positive whole number, got {n!r}")
-        choose(
-            "Dense", "dtype", dtype if isinstance(dtype, str) else str(np.dtype(dtype)), {"float32": 0, "float64": 0}
-        )
+        dtype, bias = float_dtype("Dense", dtype), flag("Dense", "bias", bias)
         self.in_features, self.out_features = int(in_features), int(out_features)
         self._initialise = initialiser("Dense", "init", init)
         self.weight = Parameter(np.zeros((self.in_features, self.out_features), dtype=dtype))

@@ -3,9 +3,10 @@
 import numpy as np
 
 from .. import ops
+from .._options import float_dtype, is_whole
 from .._parameter import Parameter
 from .._random import generator
-from ..errors import DTypeError, OptionError, ShapeError, choose
+from ..errors import DTypeError, OptionError, ShapeError
 from .initialisers import draw, initialiser, normal
 from .module import Module
 
@@ -31,14 +32,9 @@ class Embedding(Module):
 
     def __init__(self, count, features, init=standard_normal, rng=None, dtype="float32"):
         for name, n in (("count", count), ("features", features)):
-            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+            if not is_whole(n, 1):
                 raise OptionError(f"Embedding: {name} must be a positive whole number, got {n!r}")
-        choose(
-            "Embedding",
-            "dtype",
-            dtype if isinstance(dtype, str) else str(np.dtype(dtype)),
-            {"float32": 0, "float64": 0},
-        )
+        dtype = float_dtype("Embedding", dtype)
         self.count, self.features = int(count), int(features)
         self._initialise = initialiser("Embedding", "init", init)
         self.weight = Parameter(np.zeros((self.count, self.features), dtype=dtype))

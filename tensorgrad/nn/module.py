@@ -1,15 +1,20 @@
 """Module: what all layers, models and losses are made of."""
 
 import copy
+from collections.abc import Mapping
+from numbers import Number
 from reprlib import recursive_repr
 from typing import Any
 
 import numpy as np
 
+from .._coerce import as_array
+from .._options import flag, float_dtype
 from .._parameter import Parameter, changes
 from .._random import generator
 from .._tape import mode
-from ..errors import EngineError, OptionError, ShapeError, choose
+from .._tensor import Tensor, plain
+from ..errors import DTypeError, EngineError, OptionError, ShapeError, choose
 from ..kernels import current
 from ._hooks import FORWARD, GRADIENT, Handle, call_with_hooks
 from .penalties import penalise, penalised, total
@@ -45,6 +50,11 @@ class Module:
         if name in self.buffers and name in vars(self):
             _fill(f"{type(self).__name__}: {name}", vars(self)[name], value)
             return
+        if isinstance(value, np.ndarray | Tensor | Number) and type(vars(self).get(name)) is Parameter:
+            raise OptionError(
+                f"{type(self).__name__}: {name} is a Parameter, which {type(value).__name__} would put out of training; "
+                f"copy numbers into it, layer.{name}.data = ..., or give a Parameter"
+            )
         changes.count += 1
         object.__setattr__(self, name, value)
 
@@ -144,6 +154,7 @@ class Module:
     # ---- state ----------------------------------------------------------------------------------------------------
     def train(self, on=True):
         """Switch the whole model to training (or, with False, to evaluation); returns it."""
+        on = flag("train", "on", on)
         for _, module in self.named_modules():
             module.training = on
         return self
@@ -194,20 +205,25 @@ class Module:
         Raises ShapeError otherwise, saying what does not; `model.state_dict() | weights` completes a dictionary of weights
         alone.
         """
-        exact = self._exact()
+        what, exact = f"load_state_dict of {type(self).__name__}", self._exact()
+        if not isinstance(state, Mapping):
+            raise OptionError(f"{what}: expected a dict of arrays by name, as state_dict() gives it, got {state!r}")
         mine: dict = dict(self.named_parameters()) | dict(self.named_buffers())
+        state = {n: as_array(f"{what}: {n}", plain(x) if isinstance(x, Tensor) else x) for n, x in state.items()}
         problems = [f"missing {n}" for n in mine if n not in state] + [f"unknown {n}" for n in state if n not in mine]
         for name, p in mine.items():
-            if name in state and np.shape(state[name]) != p.shape:
-                problems.append(f"{name} has shape {np.shape(state[name])}, expected {p.shape}")
-            elif name in state and (kind := np.asarray(state[name]).dtype).kind not in "fiub" and p.dtype != object:
+            if name in state and state[name].shape != p.shape:
+                problems.append(f"{name} has shape {state[name].shape}, expected {p.shape}")
+            elif name in state and (kind := state[name].dtype).kind not in "fiub" and p.dtype != object:
                 problems.append(f"{name} has dtype {kind}, expected numbers")
-            elif name in state and id(p) in exact and not _are_whole(np.asarray(state[name]), p.dtype):
+            elif name in state and p.dtype != object and _overflows(state[name], p.dtype):
+                problems.append(f"{name} has numbers too large for {p.dtype}")
+            elif name in state and id(p) in exact and not _are_whole(state[name], p.dtype):
                 problems.append(
                     f"{name} has other numbers, or of another dtype, than whole ones of at least 0 in {p.dtype}"
                 )
         if problems:
-            raise ShapeError(f"load_state_dict of {type(self).__name__}: " + "; ".join(problems))
+            raise ShapeError(f"{what}: " + "; ".join(problems))
         for name, p in mine.items():
             if isinstance(p, Parameter):
                 p.data = state[name]
@@ -307,8 +323,7 @@ class Module:
 
     def astype(self, dtype):
         """A copy of the model in "float32" or "float64", on the tensor engine."""
-        if str(np.dtype(dtype)) not in ("float32", "float64"):
-            raise OptionError(f"astype: a model is float32 or float64, not {np.dtype(dtype)}")
+        dtype = float_dtype("astype", dtype)
         if self.engine == "scalar":
             raise EngineError('astype: the scalar engine computes with Python numbers; use model.to("tensor") first')
         return self._copy(lambda p: Parameter(p.data.astype(dtype), p.requires_grad), lambda a: a.astype(dtype))
@@ -338,10 +353,18 @@ class Module:
 
 def _fill(what, array, new):
     """Copy numbers into a buffer."""
-    new = np.asarray(new)
+    new = as_array(what, new)
     if new.shape != array.shape:
         raise ShapeError(f"{what} has shape {array.shape}, it cannot take numbers of shape {new.shape}")
+    if new.dtype.kind not in "fiub":
+        raise DTypeError(f"{what} cannot take numbers of dtype {new.dtype}")
     array[...] = new
+
+
+def _overflows(numbers, dtype):
+    """Whether a finite number would become infinite."""
+    with np.errstate(over="ignore"):
+        return bool((np.isfinite(numbers) & ~np.isfinite(numbers.astype(dtype))).any())
 
 
 def _are_whole(numbers, dtype):

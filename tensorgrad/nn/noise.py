@@ -50,7 +50,7 @@ class Dropout(_Noise):
         super().__init__(rng)
 
     def forward(self, x):
-        return ops.dropout(x, self.ticket(), p=self.p) if self.training and self.p else x
+        return ops.dropout(x, self.ticket(), p=self.p) if self.training and self.p != 0 else x
 
     def __repr__(self):
         return f"{type(self).__name__}({self.p})"
@@ -67,7 +67,7 @@ class ChannelDropout(Dropout):
     """
 
     def forward(self, x):
-        return ops.channel_dropout(x, self.ticket(), p=self.p) if self.training and self.p else x
+        return ops.channel_dropout(x, self.ticket(), p=self.p) if self.training and self.p != 0 else x
 
 
 class GaussianNoise(_Noise):

@@ -6,11 +6,13 @@ import numpy as np
 
 from .. import ops
 from .._coerce import is_grid
+from .._options import flag, float_dtype, is_real, is_whole
 from .._parameter import Parameter
 from .._tensor import plain
-from ..errors import OptionError, ShapeError, choose
+from ..errors import OptionError, ShapeError
 from ..kernels import constant, readable
-from ..ops.normalisation import Running, mix_in
+from ..ops._running import Running
+from ..ops.normalisation import mix_in
 from .module import Module
 
 __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
@@ -29,15 +31,11 @@ class _Normalisation(Module):
 
     def __init__(self, channels, eps, affine, dtype, called):
         name = type(self).__name__
-        if not isinstance(channels, int | np.integer) or isinstance(channels, bool) or channels < 1:
+        if not is_whole(channels, 1):
             raise OptionError(f"{name}: {called} must be a positive whole number, got {channels!r}")
-        if (
-            not isinstance(eps, int | float | np.integer | np.floating)
-            or isinstance(eps, bool)
-            or not 0 <= eps < np.inf
-        ):
+        if not is_real(eps) or not 0 <= eps < np.inf:
             raise OptionError(f"{name}: eps must be a number of at least 0, got {eps!r}")
-        choose(name, "dtype", str(np.dtype(dtype)), {"float32": 0, "float64": 0})
+        dtype, affine = float_dtype(name, dtype), flag(name, "affine", affine)
         self.channels, self.eps = int(channels), float(eps)
         self.weight = Parameter(np.ones(self.channels, dtype)) if affine else None
         self.bias = Parameter(np.zeros(self.channels, dtype)) if affine and self.takes_bias else None
@@ -177,8 +175,7 @@ class BatchNorm(_Normalisation):
 
     def __init__(self, features, eps=1e-5, momentum=0.1, affine=True, dtype="float32"):
         super().__init__(features, eps, affine, dtype, "features")
-        real = isinstance(momentum, int | float | np.integer | np.floating) and not isinstance(momentum, bool)
-        if not real or not 0 <= momentum <= 1:
+        if not is_real(momentum) or not 0 <= momentum <= 1:
             raise OptionError(f"BatchNorm: momentum must be a number from 0 to 1, got {momentum!r}")
         self.momentum = float(momentum)
         self.running_mean, self.running_var = np.zeros(self.channels, dtype), np.ones(self.channels, dtype)
@@ -202,7 +199,7 @@ class BatchNorm(_Normalisation):
         running = Running(self.running_mean, self.running_var)
         if not is_grid(x) and not is_grid(weight):
             return ops.batch_norm(x, weight, bias, eps=self.eps, running=running, momentum=self.momentum)
-        y = ops.batch_norm(x, weight, bias, eps=self.eps)
+        y = ops.batch_norm(x, weight, bias, eps=self.eps, momentum=self.momentum)
         mix_in(np.asarray(plain(x)).astype(np.float64).reshape(-1, self.channels), running, self.momentum)
         return y
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import ops
 from .._op import Op
+from .._options import flag
 from ..ops._windows import as_numbers, check_images
 from .module import Module
 
@@ -85,7 +86,7 @@ class AvgPool1d(_Sliding):
 
     def __init__(self, kernel_size, stride=None, padding=0, count_include_pad=True):
         super().__init__(kernel_size, stride, padding)
-        self.count_include_pad = bool(count_include_pad)
+        self.count_include_pad = flag(type(self).__name__, "count_include_pad", count_include_pad)
 
 
 class AvgPool2d(AvgPool1d):

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from .._op import Op
+from .._options import TOO_LARGE, got, is_whole
 from ..errors import OptionError, ShapeError, choose
 from ..kernels import Geometry, constant
 from ._shared import contiguous
@@ -28,15 +29,13 @@ def biased(**record):
 
 
 # ---- shapes and options -----------------------------------------------------------------------------------------------
-def is_whole(x, least):
-    return isinstance(x, int | np.integer) and not isinstance(x, bool) and x >= least
-
-
 def pair_of(name, option, value, least=1):
     """One whole number, or two: for the height and the width."""
     two = (value, value) if is_whole(value, least) else value
     if not (isinstance(two, tuple | list) and len(two) == 2 and all(is_whole(n, least) for n in two)):
-        raise OptionError(f"{name}: {option} must be a whole number of at least {least}, or two of them, got {value!r}")
+        raise OptionError(
+            f"{name}: {option} must be a whole number of at least {least}, or two of them, got {got(value)}"
+        )
     return int(two[0]), int(two[1])
 
 
@@ -55,7 +54,7 @@ def pads_of(name, padding, size, kernel, stride, dilation):
             return tuple((int(first), int(last)) for first, last in two)
     raise OptionError(
         f'{name}: padding must be "valid", "same", a whole number, two (height, width), '
-        f"or two pairs ((above, below), (left, right)), got {padding!r}"
+        f"or two pairs ((above, below), (left, right)), got {got(padding)}"
     )
 
 
@@ -97,6 +96,8 @@ def _found_geometry(name, images, weight, stride, padding, dilation, groups):
         )
     pads = pads_of(name, padding, size, kernel, stride, dilation)
     geometry = Geometry(size[0], size[1], channels, kernel, features, stride, dilation, pads, int(groups))
+    if max(geometry.padded) >= TOO_LARGE:
+        raise ShapeError(f"{name}: images of shape {images} have, padded, {geometry.padded} pixels, which is too many")
     if any(n < e for n, e in zip(geometry.padded, geometry.extent, strict=True)):
         covers, has = (" x ".join(map(str, n)) for n in (geometry.extent, geometry.padded))
         raise ShapeError(f"{name}: the kernel covers {covers} pixels, images of shape {images} have, padded, {has}")
@@ -194,7 +195,7 @@ def line_padding(name, padding):
     both = (padding, padding) if is_whole(padding, 0) else padding
     if not (isinstance(both, tuple | list) and len(both) == 2 and all(is_whole(n, 0) for n in both)):
         raise OptionError(
-            f'{name}: padding must be "valid", "same", a whole number, or two (before, behind), got {padding!r}'
+            f'{name}: padding must be "valid", "same", a whole number, or two (before, behind), got {got(padding)}'
         )
     return (0, 0), (int(both[0]), int(both[1]))
 

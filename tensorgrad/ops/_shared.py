@@ -212,7 +212,7 @@ def axes_of(name, axis, ndim):
         return tuple(range(ndim))
     given = axis if isinstance(axis, tuple | list) else (axis,)
     for a in given:
-        if not isinstance(a, int | np.integer):
+        if isinstance(a, bool) or not isinstance(a, int | np.integer):
             raise ShapeError(f"{name}: axis must be a whole number, several, or None, got {axis!r}")
         if not -ndim <= a < ndim:
             raise ShapeError(f"{name}: axis {a} does not exist in an array with {ndim} axes")

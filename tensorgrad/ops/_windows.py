@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from .._options import got, is_whole
 from ..errors import OptionError, ShapeError
 
 NAMES = {1: "(n, length, channels)", 2: "(n, height, width, channels)"}
@@ -38,11 +39,9 @@ ALL = np.array([[0, 1, 1]])  # the one window of an axis of length 1
 def as_numbers(name, option, value, dims, least):
     """An option as whole numbers, one for each axis: given as one number for all, or as a tuple."""
     given = tuple(value) if isinstance(value, tuple | list) else (value,) * dims
-    if len(given) != dims or not all(
-        isinstance(v, int | np.integer) and not isinstance(v, bool) and v >= least for v in given
-    ):
+    if len(given) != dims or not all(is_whole(v, least) for v in given):
         several = "" if dims == 1 else f", or {dims} of them"
-        raise OptionError(f"{name}: {option} must be a whole number of at least {least}{several}, got {value!r}")
+        raise OptionError(f"{name}: {option} must be a whole number of at least {least}{several}, got {got(value)}")
     return tuple(int(v) for v in given)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
+from .._options import is_whole
 from .._samples import accumulated, bad, sample, strided
 from ..errors import OptionError, ShapeError, choose
 from ..kernels import constant, share_sums
@@ -19,7 +20,6 @@ from ._convolution import (
     convolved_twin,
     geometry_of,
     input_twin,
-    is_whole,
     pair_of,
     weight_twin,
 )
@@ -40,8 +40,7 @@ def conv2d_twin(x, w, b, stride=1, padding="valid", dilation=1, groups=1, activa
 def _check_conv2d(x, w, b, stride=1, padding="valid", dilation=1, groups=1, activation=None):
     geometry_of("conv2d", x.shape, w.shape, stride, padding, dilation, groups)
     check_bias("conv2d", b, w.shape[3])
-    if activation not in ACTIVATIONS:
-        choose("conv2d", "activation", activation, ACTIVATIONS)
+    choose("conv2d", "activation", activation, ACTIVATIONS)
 
 
 def _conv2d_backward(needs, g, y, x, w, b, stride=1, padding="valid", dilation=1, groups=1, activation=None):
@@ -97,6 +96,7 @@ _CASES: list = [
         sample(strided(1, 4, 3, 2), (2, 2, 2, 16), (16,)), sample((1, 3, 3, 2), (2, 2, 2, 3), (0,)),
         sample((1, 2, 2, 3), (2, 2, 3, 2), (0,), activation="relu", padding=1),
         sample((1, 2, 2, 3), (2, 2, 3, 2), (2,), padding=1, stride=5),
+        sample((2, 1, 1, 16), (1, 2, 8, 8), (8,), padding=(0, 1), stride=(1, 3), groups=2),
     ],
     errors=[
         bad((5, 4, 3), (3, 3, 3, 4), (4,), error=ShapeError, match="expected images (N, height, width, channels) and a weight"),
@@ -109,6 +109,9 @@ _CASES: list = [
         bad((2, 5, 4, 4), (3, 3, 2, 3), (3,), groups=2, error=ShapeError, match="and the 3 of the output"),
         bad((2, 5, 4, 3), (3, 0, 3, 4), (4,), error=ShapeError, match="covers no pixel"),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), stride=0, error=OptionError, match="stride must be a whole number of at least 1"),
+        bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), dilation=2**40, error=OptionError, match="too large: numbers must be less than"),
+        bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), dilation=2**30, padding="same", error=ShapeError, match="which is too many"),
+        bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), activation=[], error=OptionError, match="conv2d: unknown activation []"),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), groups=0, error=OptionError, match="groups must be a positive whole number"),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), padding=-1, error=OptionError, match='padding must be "valid", "same", a whole'),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), padding="some", error=OptionError, match="did you mean 'same'?"),
@@ -183,6 +186,7 @@ def conv2d_input_twin(g, w, size, stride=1, padding="valid", dilation=1, groups=
         sample((1, 1, 1, 17), (3, 4, 2, 17), size=(3, 4)), sample((0, 2, 2, 2), (3, 3, 2, 2), size=4),
         sample((1, 3, 3, 16), (2, 2, 3, 16), size=(4, 4)), sample((1, 2, 2, 8), (2, 2, 17, 8), size=(3, 3)),
         sample(strided(1, 2, 2, 2), (2, 2, 1, 2), size=4, dilation=2),
+        sample((2, 1, 1, 16), (2, 2, 4, 16), size=1, padding=1, stride=3, groups=4),
     ],
     errors=[
         bad((2, 3, 2, 3), (2, 3, 2, 4), size=(4, 4), error=ShapeError, match="gives (2, 3, 2, 4), got a gradient of shape"),

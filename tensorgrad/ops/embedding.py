@@ -4,8 +4,9 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
+from .._options import whole
 from .._samples import accumulated, bad, labels, sample, strided
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, OptionError, ShapeError
 from ..kernels import constant
 from ._shared import contiguous, flat
 
@@ -28,6 +29,7 @@ def _check(indices, weight):
 
 
 def _check_backward(g, indices, count):
+    count = whole("embedding_backward", "count", count, 0)
     if g.ndim < 1 or g.shape[:-1] != indices.shape:
         expected = f"({', '.join(map(str, (*indices.shape, 'features')))})"
         raise ShapeError(f"embedding_backward: expected a gradient of shape {expected}, got {g.shape}")
@@ -82,6 +84,7 @@ def embedding(indices, weight, /):
              sample(strided(2, 33), [1, 0], count=2), sample((5, 4), [4, 3, 2, 1, 0], count=5)],
     errors=[bad((2, 2), [0, 3], count=3, error=ShapeError, match="index 3 at position (1,) is outside 0..2"),
             bad((3, 2), [0, 2], count=3, error=ShapeError, match="expected a gradient of shape (2, features), got (3, 2)"),
+            bad((2, 2), [0, 1], count=None, error=OptionError, match="count must be a whole number of at least 0, got None"),
             bad((2, 2), [0.0, 1.0], count=3, error=DTypeError, match="expected integer indices, got dtype float64")],
 )  # fmt: skip
 def embedding_backward(g, indices, /, count):

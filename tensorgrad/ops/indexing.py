@@ -3,10 +3,12 @@
 import numpy as np
 
 from .. import kernels
+from .._coerce import as_array
 from .._op import op
+from .._options import whole
 from .._samples import accumulated, bad, elementwise, sample, strided
 from .._tensor import Tensor
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, OptionError, ShapeError
 from ..kernels import constant, current
 from ._shared import axis_of, contiguous, flat, fresh
 from .shape import moveaxis, reshape
@@ -126,7 +128,11 @@ def _scatter_twin(g, shape, index):
 
 
 def _check_scatter_add(g, shape, index):
-    expected = _at(np.broadcast_to(np.False_, shape), index, "scatter_add").shape
+    try:
+        zeros = np.broadcast_to(np.False_, shape)
+    except (ValueError, TypeError):
+        raise ShapeError(f"scatter_add: expected a shape, whole numbers of at least 0, got {shape!r}") from None
+    expected = _at(zeros, index, "scatter_add").shape
     if np.shape(g) != expected:
         raise ShapeError(
             f"scatter_add: index {index!r} of shape {shape} takes {expected}, got {np.shape(g)} to add there"
@@ -143,6 +149,7 @@ def _check_scatter_add(g, shape, index):
              sample((1, 3), shape=(3,), index=None)],
     errors=[bad((3,), shape=(5, 3), index=7, error=ShapeError, match="index 7 into shape (5, 3)"),
             bad((4,), shape=(5, 3), index=0, error=ShapeError, match="index 0 of shape (5, 3) takes (3,), got (4,)"),
+            bad((3,), shape=(5, None), index=0, error=ShapeError, match="scatter_add: expected a shape, whole numbers of"),
             bad((2,), shape=(5,), index=[0.5, 1.0], error=ShapeError, match="index [0.5, 1.0] into shape (5,)")],
     check=_check_scatter_add)  # fmt: skip
 def scatter_add(g, /, shape, index):
@@ -170,7 +177,7 @@ def scatter_add(g, /, shape, index):
 # ---- along one axis ---------------------------------------------------------------------------------------------------
 def checked_indices(name, indices, n):
     """Indices along an axis of length n, an array or a Tensor of integers; raises DTypeError or ShapeError."""
-    given = indices._array if type(indices) is Tensor else np.asarray(indices)
+    given = indices._array if type(indices) is Tensor else as_array(f"{name}: indices", indices)
     if not given.size and given.dtype.kind == "f":
         given = indices = given.astype(np.int64)
     if given.dtype.kind not in "iu":
@@ -253,6 +260,8 @@ def take_along_axis(x, /, indices, axis=-1):
              sample(strided(4, 5), offset=1)],
     errors=[bad((5,), error=ShapeError, match="diagonal: axis 1 does not exist in an array with 1 axes"),
             bad((5, 3), axis1=1, axis2=-1, error=ShapeError, match="diagonal: axis1 and axis2 are one axis, 1"),
+            bad((5, 3), offset=None, error=OptionError, match="diagonal: offset must be a whole number, got None"),
+            bad((5, 3), offset=2**70, error=OptionError, match="which is too large: numbers must be less than 2**31"),
             bad((5, 3), axis1=(0, 1), error=ShapeError, match="axis must be one whole number, got (0, 1)")])  # fmt: skip
 def diagonal(x, /, offset=0, axis1=0, axis2=1):
     """The elements x[i, i + offset] of two axes, along a new last axis: (n, m, ...) -> (..., length).
@@ -264,6 +273,7 @@ def diagonal(x, /, offset=0, axis1=0, axis2=1):
     axis1, axis2 = (axis_of("diagonal", a, len(shape)) for a in (axis1, axis2))
     if axis1 == axis2:
         raise ShapeError(f"diagonal: axis1 and axis2 are one axis, {axis1}")
+    offset = whole("diagonal", "offset", offset)
     down, right = max(-offset, 0), max(offset, 0)
     i = np.arange(max(min(shape[axis1] - down, shape[axis2] - right), 0))
     index: list = [slice(None)] * len(shape)

@@ -99,8 +99,7 @@ def _check_dense(x, w, b, activation=None):
         raise ShapeError(f"dense: expected a weight (in, out) and a bias (out,), got {w.shape} and {b.shape}")
     if not x.ndim or x.shape[-1] != w.shape[0]:
         raise ShapeError(f"dense: expected input of shape (..., {w.shape[0]}), got {x.shape}")
-    if activation not in _ACTIVATIONS:
-        choose("dense", "activation", activation, _ACTIVATIONS)
+    choose("dense", "activation", activation, _ACTIVATIONS)
 
 
 def _dense_twin(x, w, b, activation=None):
@@ -167,7 +166,8 @@ def _dense_backward(needs, g, y, x, w, b, activation=None):
     errors=[bad((5, 2), (3, 4), (4,), error=ShapeError, match="dense: expected input of shape (..., 3), got (5, 2)"),
             bad((5, 3), (3, 4), (3,), error=ShapeError, match="a weight (in, out) and a bias (out,), got (3, 4) and (3,)"),
             bad((), (3, 4), (4,), error=ShapeError, match="expected input of shape (..., 3), got ()"),
-            bad((5, 3), (3, 4), (4,), activation="rellu", error=OptionError, match="did you mean 'relu'?")])  # fmt: skip
+            bad((5, 3), (3, 4), (4,), activation="rellu", error=OptionError, match="did you mean 'relu'?"),
+            bad((5, 3), (3, 4), (4,), activation=[], error=OptionError, match="dense: unknown activation []")])  # fmt: skip
 def dense(x, w, b, /, activation=None):
     """x @ w + b, then max(0, .) with activation="relu", in one pass: (..., in), (in, out), (out,) -> (..., out).
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._op import op
+from .._options import flag
 from .._registry import BY_NUMPY
 from .._samples import accumulated, bad, sample, strided
 from .._tensor import plain
@@ -53,6 +54,7 @@ SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 
 def _check_square(name):
     def check(x, upper=False):
+        flag(name, "upper", upper)
         shape = np.shape(x)
         if len(shape) < 2 or shape[-1] != shape[-2]:
             raise ShapeError(f"{name}: expected square matrices (..., n, n), got shape {shape}")

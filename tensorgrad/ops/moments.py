@@ -5,6 +5,7 @@ import numpy as np
 from .. import kernels
 from .._coerce import is_grid
 from .._op import op
+from .._options import flag, is_real
 from .._samples import accumulated, bad, sample, scaled, special
 from .._tensor import plain
 from ..errors import OptionError, ShapeError
@@ -17,8 +18,8 @@ def _check_var(name):
     check_axis = check_axes(name, empty=False)
 
     def check(x, axis=None, ddof=0, keepdims=False):
-        check_axis(x, axis)
-        if isinstance(ddof, bool) or not isinstance(ddof, int | float | np.integer | np.floating):
+        check_axis(x, axis, keepdims)
+        if not is_real(ddof):
             raise OptionError(f"{name}: ddof must be a number, got {ddof!r}")
         n = count_of(np.shape(x), axis)
         if not n - ddof > 0:
@@ -113,10 +114,11 @@ def std(x, /, axis=None, ddof=0, keepdims=False):
 # ---- norms ------------------------------------------------------------------------------------------------------------
 def _check_norm(name):
     def check(x, ord=2, axis=None, keepdims=False):
+        flag(name, "keepdims", keepdims)
         count = layout(name, np.shape(x), axis).count
-        if isinstance(ord, bool) or not isinstance(ord, int | float | np.integer | np.floating) or ord != ord:
+        if not is_real(ord) or ord != ord:
             raise OptionError(f"{name}: ord must be a number, np.inf or -np.inf, got {ord!r}")
-        if not count and (ord < 0 or np.isinf(ord)):
+        if not count and (ord < 0 or ord == np.inf):
             raise ShapeError(f"{name}: ord={ord} of no elements is not defined, shape {np.shape(x)}, axis {axis}")
 
     return check
@@ -124,7 +126,7 @@ def _check_norm(name):
 
 def _norm_twin(x, ord=2, axis=None, keepdims=False):
     size = abs(x)
-    if np.isinf(ord):
+    if abs(ord) == np.inf:
         return extreme_twin(np.max if ord > 0 else np.min)(size, axis, keepdims)
     if ord == 0:
         return _total(size * 0 + np.not_equal(plain(x), 0), axis, keepdims)
@@ -165,6 +167,7 @@ _ZEROS = [[0.0, 0.0, 0.0], [3.0, 0.0, -4.0]]
              special([[np.nan, 1.0, 0.0], [np.inf, -np.inf, 0.0]], axis=0),
              special([[0.0, 1.0], [0.0, 2.0]], axis=0, ord=-1)],
     errors=[*NO_AXIS, bad((5,), ord="fro", error=OptionError, match="ord must be a number, np.inf or -np.inf, got 'fro'"),
+            bad((5,), ord=np.array([1, 2]), error=OptionError, match="vector_norm: ord must be a number, np.inf or"),
             bad((0, 3), axis=0, ord=np.inf, error=ShapeError, match="ord=inf of no elements is not defined")],
     numpy=(np.linalg.vector_norm,))  # fmt: skip
 def vector_norm(x, /, ord=2, axis=None, keepdims=False):
@@ -184,9 +187,9 @@ def vector_norm(x, /, ord=2, axis=None, keepdims=False):
 
 def _check_matrix_norm(x, ord=None, axis=None, keepdims=False):
     axes = axes_of("norm", axis, np.ndim(x)) if ord is not None else ()
-    if len(axes) == 2 and ord != "fro":
+    if len(axes) == 2 and not _is_frobenius(ord):
         raise OptionError(
-            f"norm: ord={ord} over two axes is a matrix norm, which has no gradient here; "
+            f"norm: ord={ord!r} over two axes is a matrix norm, which has no gradient here; "
             f"of all elements take vector_norm(x, ord={ord!r})"
         )
     if len(axes) > 2:
@@ -194,8 +197,12 @@ def _check_matrix_norm(x, ord=None, axis=None, keepdims=False):
     _check_vector(x, 2 if ord is None or len(axes) == 2 else ord, axis, keepdims)
 
 
+def _is_frobenius(ord):
+    return isinstance(ord, str) and ord == "fro"
+
+
 def _order(ord):
-    return 2 if ord in (None, "fro") else ord
+    return 2 if ord is None or _is_frobenius(ord) else ord
 
 
 @op(ties="0 at the zero vector; of infinite orders shared evenly",
@@ -206,6 +213,7 @@ def _order(ord):
              sample((5, 3), ord="fro"), sample(scaled((5, 3), 1e4)), sample(_ZEROS, axis=1)],
     errors=[*NO_AXIS, bad((5, 3), ord=1, error=OptionError, match="norm: ord=1 over two axes is a matrix norm"),
             bad((2, 5, 3), ord=2, error=OptionError, match="norm: ord=2 needs one axis, got an array with 3 axes"),
+            bad((5,), ord=np.array([1, 2]), error=OptionError, match="norm: ord must be a number, np.inf or -np.inf, got"),
             bad((5,), ord="nuc", error=OptionError, match="ord must be a number, np.inf or -np.inf, got 'nuc'")])  # fmt: skip
 def norm(x, /, ord=None, axis=None, keepdims=False):
     """np.linalg.norm of vectors: the root of the sum of squares over an axis, several, or all (None), or of order `ord`.

@@ -6,15 +6,16 @@ group normalisation over groups of channels of each sample, batch normalisation 
 
 import functools
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from .. import kernels
 from .._op import op
+from .._options import is_real, is_whole
 from .._samples import accumulated, bad, bounded, sample, special, strided
 from ..errors import OptionError, ShapeError
 from ..kernels import BLOCK, LARGE, current, kept_state, share
+from ._running import check_running
 from ._shared import constants, contiguous
 
 _LARGE = 1 << 17  # numbers: these kernels do so little with each that fewer are not worth handing over
@@ -28,8 +29,7 @@ def share_if_large(kernel, *buffers):
 
 
 def _check_eps(name, eps):
-    real = type(eps) is float or (isinstance(eps, int | float | np.integer | np.floating) and not isinstance(eps, bool))
-    if not real or not 0 <= eps < math.inf:
+    if not (type(eps) is float or is_real(eps)) or not 0 <= eps < math.inf:
         raise OptionError(f"{name}: eps must be a number of at least 0, got {eps!r}")
 
 
@@ -191,7 +191,7 @@ def _check_group_norm(x, weight, bias, groups=1, eps=1e-5):
     _check_channels("group_norm", x, weight, bias)
     if x.ndim < 2:
         raise ShapeError(f"group_norm: expected input of shape (n, ..., {len(weight)}), got {x.shape}")
-    if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 1 or len(weight) % groups:
+    if not is_whole(groups, 1) or len(weight) % groups:
         raise OptionError(f"group_norm: groups must divide the {len(weight)} channels, got {groups!r}")
 
 
@@ -246,13 +246,6 @@ def group_norm(x, weight, bias, /, groups=1, eps=1e-5):
 
 
 # ---- channels over a batch --------------------------------------------------------------------------------------------
-class Running(NamedTuple):
-    """Arrays (channels,) that a batch's statistics are mixed into."""
-
-    mean: np.ndarray
-    var: np.ndarray
-
-
 def mix_in(rows, running, momentum):
     """Mix the statistics of rows of plain numbers into running ones."""
     with np.errstate(all="ignore"):
@@ -263,6 +256,7 @@ def mix_in(rows, running, momentum):
 def _check_batch_norm(x, weight, bias, eps=1e-5, running=None, momentum=0.1):
     _check_eps("batch_norm", eps)
     _check_channels("batch_norm", x, weight, bias)
+    check_running("batch_norm", running, momentum, x.shape[-1:])
     if x.size < 2 * len(weight):
         raise ShapeError(
             f"batch_norm: the statistics of a batch need two values of each channel or more, got an input of shape {x.shape}; "
@@ -311,6 +305,8 @@ def _batch_norm_backward(needs, g, saved, x, weight, bias, eps=1e-5, running=Non
             bad((1, 3), (3,), (3,), error=ShapeError,
                 match="need two values of each channel or more, got an input of shape (1, 3)"),
             bad((5, 3), (3,), (2,), error=ShapeError, match="expected weights of one shape (channels,), got (3,) and"),
+            bad((5, 3), (3,), (3,), momentum="1", error=OptionError, match="momentum must be a number from 0 to 1, got '1'"),
+            bad((5, 3), (3,), (3,), running=np.ones(3), error=OptionError, match="running must be Running(mean, var), two"),
             bad((5, 3), (3,), (3,), eps=np.nan, error=OptionError, match="eps must be a number of at least 0, got nan")]
 )  # fmt: skip
 def batch_norm(x, weight, bias, /, eps=1e-5, running=None, momentum=0.1):

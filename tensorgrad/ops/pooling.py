@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
+from .._options import flag
 from .._samples import accumulated, apart, bad, sample, special
 from .._tensor import plain
 from ..errors import OptionError, ShapeError
@@ -16,7 +17,16 @@ from ._windows import ALL, NAMES, adaptive, as_numbers, blocks, check_images, sl
 
 
 def _fixed(option):
-    return tuple(option) if type(option) is list else option
+    return tuple(map(_fixed, option)) if type(option) is list else option
+
+
+def _looked_up(check, *given):
+    """A check that is remembered, and made again for options that cannot be looked up."""
+    given = tuple(map(_fixed, given))
+    try:
+        check(*given)
+    except TypeError:
+        check.__wrapped__(*given)
 
 
 # ---- options, which are looked at once for each shape -------------------------------------------------------------------
@@ -34,7 +44,8 @@ def _check_sliding(name, dims, shape, kernel_size, stride, padding):
 
 def _sliding_check(name, dims):
     def check(x, kernel_size, stride=None, padding=0, count_include_pad=True):
-        _check_sliding(name, dims, x.shape, _fixed(kernel_size), _fixed(stride), _fixed(padding))
+        flag(name, "count_include_pad", count_include_pad)
+        _looked_up(_check_sliding, name, dims, x.shape, kernel_size, stride, padding)
 
     return check
 
@@ -49,7 +60,7 @@ def _check_adaptive(name, dims, shape, output_size):
 
 def _adaptive_check(name, dims):
     def check(x, output_size):
-        _check_adaptive(name, dims, x.shape, _fixed(output_size))
+        _looked_up(_check_adaptive, name, dims, x.shape, output_size)
 
     return check
 
@@ -200,6 +211,8 @@ def _sliding_record(name, dims, mean=False):
         bad(small, kernel_size=2, padding=2, error=ShapeError, match="padding 2 is more than half of the kernel 2"),
         bad(small, kernel_size=0, error=OptionError, match="kernel_size must be a whole number of at least 1"),
         bad(small, kernel_size=(1, 2, 3), error=OptionError, match="got (1, 2, 3)"),
+        bad(small, kernel_size=2, stride=2**70, error=OptionError, match="too large: numbers must be less than 2**31"),
+        bad(small, kernel_size=np.array([2]), error=OptionError, match=f"{name}: kernel_size must be a whole number"),
         bad(small, kernel_size=2, stride=0.5, error=OptionError, match="stride must be a whole number of at least 1"),
         bad(small, kernel_size=2, padding=-1, error=OptionError, match="padding must be a whole number of at least 0"),
     ]  # fmt: skip
@@ -229,6 +242,7 @@ def _adaptive_record(name, dims, mean=False):
     empty = (2, 0, 2, 3) if two else (2, 0, 3)
     errors = [
         bad((3, 4), output_size=2, error=ShapeError, match=f"{name}: expected input of shape {NAMES[dims]}, got (3, 4)"),
+        bad(shape, output_size={}, error=OptionError, match=f"{name}: output_size must be a whole number of at least 1"),
         bad(shape, output_size=0, error=OptionError, match="output_size must be a whole number of at least 1"),
         bad(shape, output_size=(1, 2, 3), error=OptionError, match="got (1, 2, 3)"),
         bad(empty, output_size=1, error=ShapeError, match="an image without numbers cannot be pooled"),

@@ -6,6 +6,7 @@ from string import ascii_letters
 import numpy as np
 
 from .._op import op
+from .._options import is_real, whole
 from .._registry import BY_NUMPY
 from .._samples import accumulated, bad, bounded, sample, strided
 from ..errors import DTypeError, OptionError, ShapeError
@@ -76,7 +77,7 @@ def _axes_of_both(axes, a, b):
         )
     pair = []
     for given, shape in zip(axes, (a, b), strict=True):
-        given = (given,) if isinstance(given, int | np.integer) else tuple(given)
+        given = given if isinstance(given, tuple | list) else (given,)
         axes_of("tensordot", given, len(shape))
         pair.append([int(i) % len(shape) for i in given])
     return pair
@@ -99,6 +100,7 @@ def _in_order(x, axes, shape):
             bad((5, 3), (3,), axes=2, error=ShapeError, match="axes=2 axes do not exist in both shapes, (5, 3) and (3,)"),
             bad((5, 3), (3, 4), axes=(2, 0), error=ShapeError, match="axis 2 does not exist in an array with 2 axes"),
             bad((3, 3), (3, 3), axes=((0, 0), (0, 1)), error=ShapeError, match="names one axis twice"),
+            bad((5, 3), (3, 4), axes=(1, None), error=ShapeError, match="tensordot: axis must be a whole number"),
             bad((5, 3), (3, 4), axes="ij", error=OptionError, match="axes must be a number, or a pair")])  # fmt: skip
 def tensordot(a, b, /, axes=2):
     """The sum of products over axes of both: that many, the last of a and the first of b, or a pair of axes, (of a, of b).
@@ -132,7 +134,8 @@ def tensordot(a, b, /, axes=2):
     errors=[bad((3,), error=ShapeError, match="trace: needs a matrix, or more axes, got shape (3,)"),
             bad((3, 3), axis2=2, error=ShapeError, match="axis 2 does not exist in an array with 2 axes"),
             bad((3, 3), axis1=-1, error=ShapeError, match="axis1=-1 and axis2=1 are one axis"),
-            bad((3, 3), offset=0.5, error=OptionError, match="offset must be a whole number, got 0.5")])  # fmt: skip
+            bad((3, 3), offset=0.5, error=OptionError, match="trace: offset must be a whole number, got 0.5"),
+            bad((3, 3), offset=2**70, error=OptionError, match="too large: numbers must be less than 2**31")])  # fmt: skip
 def trace(x, /, offset=0, axis1=0, axis2=1):
     """The sum along the diagonal of two axes; an offset > 0 is above the main one, < 0 below.
 
@@ -142,8 +145,7 @@ def trace(x, /, offset=0, axis1=0, axis2=1):
     shape = np.shape(x)
     if len(shape) < 2:
         raise ShapeError(f"trace: needs a matrix, or more axes, got shape {shape}")
-    if not isinstance(offset, int | np.integer):
-        raise OptionError(f"trace: offset must be a whole number, got {offset!r}")
+    whole("trace", "offset", offset)
     if axis_of("trace", axis1, len(shape)) == axis_of("trace", axis2, len(shape)):
         raise ShapeError(f"trace: axis1={axis1} and axis2={axis2} are one axis of shape {shape}")
     return sum(diagonal(x, offset, axis1, axis2), -1)
@@ -240,9 +242,39 @@ def _einsum_rule(i, g, _y, *operands, subscripts, optimize=False):
     return np.where(np.broadcast_to(on, shape), gx, 0)
 
 
+def _check_einsum(*operands, subscripts, optimize=False):
+    _check_subscripts(subscripts)
+    _fitted(subscripts, operands)
+    if not (optimize is None or isinstance(optimize, bool) or _is_path(subscripts, operands, optimize)):
+        raise OptionError(
+            f'einsum: optimize must be True, False, "greedy", "optimal" or a path from np.einsum_path, got {optimize!r}'
+        )
+
+
+def _is_path(subscripts, operands, optimize):
+    if isinstance(optimize, tuple | list) and len(optimize) == 2 and is_real(optimize[1]):
+        optimize = optimize[0]  # the second is the number of elements that a product may have
+    if isinstance(optimize, str):
+        return optimize in ("greedy", "optimal")
+    if not isinstance(optimize, tuple | list) or not optimize or optimize[0] != "einsum_path":
+        return False
+    try:
+        np.einsum_path(subscripts, *(np.broadcast_to(0.0, x.shape) for x in operands), optimize=optimize)
+    except (TypeError, ValueError, KeyError, IndexError, RuntimeError):
+        return False
+    return True
+
+
+def _check_subscripts(subscripts):
+    if not isinstance(subscripts, str):
+        raise OptionError(
+            f'einsum: the subscripts come first, a string such as "ij,jk->ik", got {type(subscripts).__name__}'
+        )
+
+
 @op(name="einsum", backward=[_einsum_rule], tolerance=accumulated(16),
     twin=lambda *operands, subscripts, optimize=False: np.einsum(subscripts, *operands),
-    check=lambda *operands, subscripts, optimize=False: _fitted(subscripts, operands),
+    check=_check_einsum,
     samples=[sample((5, 3), (3, 4), subscripts="ij,jk->ik"), sample((5, 3), (3, 4), subscripts="ij,jk"),
              sample((5, 3), subscripts="ba"), sample((3, 3), subscripts="ii"), sample((3, 3), subscripts="ii->i"),
              sample((2, 3, 2, 2), subscripts="iaii->a"), sample((3,), (4,), subscripts="i,j->"),
@@ -267,6 +299,8 @@ def _einsum_rule(i, g, _y, *operands, subscripts, optimize=False):
             bad((5, 3), subscripts="ij,j", error=OptionError, match="names 2 operands, got 1"),
             bad((5, 3), subscripts="i..", error=OptionError, match="has a '.' that is not part of an ellipsis"),
             bad((5, 3), subscripts="i...->i", error=OptionError, match="has no '...' in its result"),
+            bad((5, 3), subscripts=None, error=OptionError, match="the subscripts come first, a string such as"),
+            bad((5, 3), subscripts="ij", optimize="best", error=OptionError, match="einsum: optimize must be True, False"),
             bad((5, 3), subscripts="ij->i,j", error=OptionError, match="has a comma after '->'")])  # fmt: skip
 def _einsum(*operands, subscripts, optimize=False):
     if current.log is not None:
@@ -288,10 +322,7 @@ def einsum(subscripts, *operands, optimize=False):
     >>> einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones(2))
     array([3., 7.])
     """
-    if not isinstance(subscripts, str):
-        raise OptionError(
-            f'einsum: the subscripts come first, a string such as "ij,jk->ik", got {type(subscripts).__name__}'
-        )
+    _check_subscripts(subscripts)
     if not operands:
         raise OptionError(f"einsum: {subscripts!r} came without operands")
     return _einsum(*operands, subscripts=subscripts, optimize=optimize)

@@ -3,7 +3,9 @@
 import numpy as np
 
 from .. import kernels
+from .._coerce import as_array
 from .._op import op
+from .._options import is_whole, whole
 from .._registry import BY_NUMPY, OPS
 from .._samples import accumulated, bad, sample, special, strided
 from ..errors import OptionError, ShapeError, choose
@@ -41,7 +43,7 @@ def flip(x, /, axis=None):
 
 
 def _check_roll(x, shift, axis=None):
-    shifts, axes = np.asarray(shift), axis if isinstance(axis, tuple | list) else (axis,)
+    shifts, axes = as_array("roll: shift", shift), axis if isinstance(axis, tuple | list) else (axis,)
     if shifts.dtype.kind not in "iu" and shifts.size:
         raise ShapeError(f"roll: the shift must be whole numbers, got {shift!r}")
     for a in axes if axis is not None else ():
@@ -72,12 +74,13 @@ def roll(x, /, shift, axis=None):
 
 # ---- repetition -------------------------------------------------------------------------------------------------------
 def _counts(reps):
-    return [*reps] if isinstance(reps, tuple | list) else np.ravel(reps).tolist()
+    return (
+        [*reps] if isinstance(reps, tuple | list) else reps.ravel().tolist() if isinstance(reps, np.ndarray) else [reps]
+    )
 
 
 def _check_tile(x, reps):
-    whole = [isinstance(r, int | np.integer) and not isinstance(r, bool) and 0 <= r < 2**31 for r in _counts(reps)]
-    if not all(whole):
+    if not all(is_whole(r, 0) for r in _counts(reps)):
         raise ShapeError(f"tile: reps must be whole numbers, 0 or more, got {reps!r}")
 
 
@@ -107,7 +110,7 @@ def tile(x, /, reps):
 
 def _check_repeat(x, repeats, axis=None):
     n = x.size if axis is None else np.shape(x)[axis_of("repeat", axis, np.ndim(x))]
-    counts = np.asarray(repeats)
+    counts = as_array("repeat: repeats", repeats)
     if counts.dtype.kind not in "iub" or (counts.size and counts.min() < 0):
         raise ShapeError(f"repeat: repeats must be whole numbers, 0 or more, got {repeats!r}")
     if counts.ndim > 1 or counts.size not in (1, n):
@@ -164,6 +167,13 @@ def _widths(x, pad_width):
     return [(int(before), int(after)) for before, after in widths]
 
 
+def _real_numbers(values):
+    numbers = np.asarray(values)
+    if numbers.dtype.kind not in "fiub":  # None would become NaN, and text a number
+        raise TypeError
+    return numbers
+
+
 def _check_pad(x, pad_width, mode="constant", constant_values=0):
     choose("pad", "mode", mode, _MODES)
     widths = _widths(x, pad_width)
@@ -174,7 +184,7 @@ def _check_pad(x, pad_width, mode="constant", constant_values=0):
             )
     if mode == "constant":
         try:
-            np.broadcast_to(np.asarray(constant_values, float), (np.ndim(x), 2))
+            np.broadcast_to(_real_numbers(constant_values), (np.ndim(x), 2))
         except (ValueError, TypeError):
             raise ShapeError(
                 f"pad: expected constant_values as a number, (before, after) or one pair for each of {np.ndim(x)} axes, "
@@ -208,6 +218,7 @@ def _pad_rule(g, _y, _x, pad_width, mode="constant", constant_values=0):
             bad((2, 3), pad_width=(1, 2, 3), error=ShapeError, match="one pair for each of 2 axes, got (1, 2, 3)"),
             bad((2, 3), pad_width=1, mode="reflects", error=OptionError, match="pad: unknown mode 'reflects'; did you mean"),
             bad((0, 3), pad_width=1, mode="edge", error=ShapeError, match="pad: axis 0 of shape (0, 3) is empty: mode 'edge'"),
+            bad((2, 3), pad_width=1, constant_values=None, error=ShapeError, match="or one pair for each of 2 axes, got None"),
             bad((2, 3), pad_width=1, constant_values="a", error=ShapeError,
                 match="expected constant_values as a number")])  # fmt: skip
 def pad(x, /, pad_width, mode="constant", constant_values=0):
@@ -237,10 +248,8 @@ def _triangle(name, x, k):
     """Where the lower triangles of matrices are, up to diagonal k."""
     if np.ndim(x) < 2:
         raise ShapeError(f"{name}: expected matrices, (..., n, m), got shape {np.shape(x)}")
-    if not isinstance(k, int | np.integer):
-        raise ShapeError(f"{name}: k must be a whole number, got {k!r}")
     rows, columns = np.shape(x)[-2:]
-    return constant(np.tri(rows, columns, int(k), dtype=bool))
+    return constant(np.tri(rows, columns, k, dtype=bool))
 
 
 TRIANGLES = [sample((3, 3)), sample((5, 3), k=1), sample((3, 5), k=-1), sample((2, 3, 4), k=2), sample((3, 3), k=-7),
@@ -251,7 +260,9 @@ TRIANGLES = [sample((3, 3)), sample((5, 3), k=1), sample((3, 5), k=-1), sample((
 def _no_matrix(name):
     return [bad((3,), error=ShapeError, match=f"{name}: expected matrices, (..., n, m), got shape (3,)"),
             bad((), error=ShapeError, match=f"{name}: expected matrices, (..., n, m), got shape ()"),
-            bad((3, 3), k=0.5, error=ShapeError, match=f"{name}: k must be a whole number, got ")]  # fmt: skip
+            bad((3, 3), k=None, error=OptionError, match=f"{name}: k must be a whole number, got None"),
+            bad((3, 3), k=2**70, error=OptionError, match="which is too large: numbers must be less than 2**31"),
+            bad((3, 3), k=0.5, error=OptionError, match=f"{name}: k must be a whole number, got 0.5")]  # fmt: skip
 
 
 @op(composed=True, twin=np.tril, samples=TRIANGLES, errors=_no_matrix("tril"), numpy=(np.tril,))
@@ -262,7 +273,7 @@ def tril(x, /, k=0):
     array([[1., 0.],
            [1., 1.]])
     """
-    return where(_triangle("tril", x, k), x, 0)
+    return where(_triangle("tril", x, whole("tril", "k", k)), x, 0)
 
 
 @op(composed=True, twin=np.triu, samples=TRIANGLES, errors=_no_matrix("triu"), numpy=(np.triu,))
@@ -273,13 +284,13 @@ def triu(x, /, k=0):
     array([[1., 1.],
            [0., 1.]])
     """
-    return where(_triangle("triu", x, k - 1), 0, x)
+    return where(_triangle("triu", x, whole("triu", "k", k) - 1), 0, x)
 
 
 # ---- splitting --------------------------------------------------------------------------------------------------------
 def _split(name, x, indices_or_sections, axis):
     axis = axis_of(name, axis, len(np.shape(x)))
-    n, given = np.shape(x)[axis], np.asarray(indices_or_sections)
+    n, given = np.shape(x)[axis], as_array(f"{name}: indices_or_sections", indices_or_sections)
     if given.ndim > 1 or (given.size and given.dtype.kind not in "iu"):
         raise ShapeError(f"{name}: expected a number of parts or indices, got {indices_or_sections!r}")
     if given.ndim:

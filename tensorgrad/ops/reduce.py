@@ -9,10 +9,11 @@ from .. import kernels
 from .._coerce import is_grid
 from .._logged import known, unmarked
 from .._op import op
+from .._options import flag
 from .._registry import BY_NUMPY, OPS
 from .._samples import accumulated, bad, sample, special, strided
 from .._tensor import Tensor, plain
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from ..kernels import current, share
 from ._shared import as_rows, axes_of, axis_of, constants, contiguous, flat, kept_shape
 from .comparisons import numbers
@@ -29,6 +30,11 @@ NO_AXIS = [
     bad((5,), axis=-2, error=ShapeError, match="axis -2 does not exist in an array with 1 axes"),
     bad((5, 3), axis=(0, -2), error=ShapeError, match="names one axis twice"),
     bad((5, 3), axis="rows", error=ShapeError, match="axis must be a whole number, several, or None, got 'rows'"),
+    bad((5, 3), axis=True, error=ShapeError, match="axis must be a whole number, several, or None, got True"),
+    bad(
+        (5, 3), keepdims=np.array([0, 1]), error=OptionError, match="keepdims must be True or False, got array([0, 1])"
+    ),
+    bad((5, 3), keepdims=None, error=OptionError, match="keepdims must be True or False, got None"),
 ]
 EMPTY = [bad((0, 3), axis=0, error=ShapeError, match="over no elements is not defined, shape (0, 3), axis 0")]
 
@@ -89,6 +95,7 @@ def check_axes(name, empty=True):
     """A check that the axes exist, and that there is something along them, unless that has a meaning."""
 
     def check(x, axis=None, keepdims=False, **_):
+        flag(name, "keepdims", keepdims)
         if not layout(name, np.shape(x), axis).count and not empty:
             raise ShapeError(f"{name}: {name} over no elements is not defined, shape {x.shape}, axis {axis}")
 
@@ -221,7 +228,7 @@ def _position(function, kernel):
     name = function.__name__
 
     def position(x, axis=None, keepdims=False):
-        shape = np.shape(x)
+        shape, keepdims = np.shape(x), flag(name, "keepdims", keepdims)
         axes = axes_of(name, axis if axis is None else axis_of(name, axis, len(shape)), len(shape))
         if 0 in [shape[a] for a in axes]:
             raise ShapeError(f"{name}: {name} over no elements is not defined, shape {shape}, axis {axis}")

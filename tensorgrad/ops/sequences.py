@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from .._options import is_whole
 from .._samples import accumulated, bad, sample
 from ..errors import OptionError, ShapeError, choose
-from ._convolution import biased, check_bias, is_whole, one_of, options_of_a_line, pads_of, pair_of
+from ._convolution import biased, check_bias, one_of, options_of_a_line, pads_of, pair_of
 from .convolution import ACTIVATIONS, conv2d, conv2d_input_gradient, conv2d_input_twin, conv2d_twin, input_geometry
 from .shape import reshape
 
@@ -23,7 +24,7 @@ def transposed_size(name, x, w, stride, padding, output_padding, dilation):
     more = pair_of(name, "output_padding", output_padding, 0)
     if any(n >= s for n, s in zip(more, stride, strict=True)):
         raise OptionError(f"{name}: output_padding must be less than the stride {stride}, got {output_padding!r}")
-    if padding == "same":
+    if isinstance(padding, str) and padding == "same":
         if any(more):
             raise OptionError(f'{name}: output_padding has no meaning with padding="same", got {output_padding!r}')
         return tuple(n * s for n, s in zip(x[1:3], stride, strict=True))

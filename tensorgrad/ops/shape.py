@@ -1,6 +1,7 @@
 """Ops that give numbers another shape: reshape, order and number of axes, broadcasting, joining, precision."""
 
 import math
+from operator import index
 
 import numpy as np
 
@@ -16,13 +17,16 @@ ANY = [sample((2, 3)), sample((67,)), sample((0, 3)), sample(strided(4, 5))]
 
 
 def _as_shape(shape):
-    return (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
+    """A shape as a tuple of ints; TypeError for what is none."""
+    if isinstance(shape, np.ndarray) and shape.ndim == 1:
+        shape = shape.tolist()
+    return tuple(map(index, shape)) if isinstance(shape, tuple | list) else (index(shape),)
 
 
 def _check_reshape(x, shape):
     try:
-        np.empty(np.shape(x), bool).reshape(_as_shape(shape))
-    except (ValueError, TypeError):
+        np.broadcast_to(False, np.shape(x)).reshape(_as_shape(shape))
+    except (ValueError, TypeError, OverflowError):
         raise ShapeError(f"reshape: {np.shape(x)} ({x.size} elements) cannot become {shape}") from None
 
 
@@ -32,6 +36,7 @@ def _check_reshape(x, shape):
              sample((1,), shape=()), sample((33, 17), shape=(17, 3, 11))],
     errors=[bad((2, 3), shape=(4, 2), error=ShapeError, match="reshape: (2, 3) (6 elements) cannot become (4, 2)"),
             bad((2, 3), shape=(-1, 4), error=ShapeError, match="cannot become (-1, 4)"),
+            bad((2, 3), shape=(2.5, 3), error=ShapeError, match="cannot become (2.5, 3)"),
             bad((2, 3), shape=(-1, -1), error=ShapeError, match="cannot become (-1, -1)")],
     check=_check_reshape, numpy=(np.reshape,))  # fmt: skip
 def reshape(x, /, shape):
@@ -182,7 +187,7 @@ def squeeze(x, /, axis=None):
 def _check_broadcast_to(x, shape):
     try:
         fits = np.broadcast_shapes(np.shape(x), _as_shape(shape)) == _as_shape(shape)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         fits = False
     if not fits:
         raise ShapeError(f"broadcast_to: {np.shape(x)} does not broadcast to {shape}")
@@ -194,7 +199,9 @@ def _check_broadcast_to(x, shape):
              sample(strided(4, 5), shape=(2, 4, 5)), sample((2, 3), shape=(2, 3))],
     errors=[bad((3,), shape=(3, 2), error=ShapeError, match="broadcast_to: (3,) does not broadcast to (3, 2)"),
             bad((5, 3), shape=(3,), error=ShapeError, match="broadcast_to: (5, 3) does not broadcast to (3,)"),
-            bad((5, 3), shape=(1, 3), error=ShapeError, match="does not broadcast to (1, 3)")],
+            bad((5, 3), shape=(1, 3), error=ShapeError, match="does not broadcast to (1, 3)"),
+            bad((3,), shape=None, error=ShapeError, match="broadcast_to: (3,) does not broadcast to None"),
+            bad((3,), shape=(1.0, 3), error=ShapeError, match="(3,) does not broadcast to (1.0, 3)")],
     check=_check_broadcast_to, numpy=(np.broadcast_to,))  # fmt: skip
 def broadcast_to(x, /, shape):
     """x repeated along new axes and along axes of length 1.
@@ -213,7 +220,7 @@ def _check_join(name):
         if not arrays:
             raise ShapeError(f"{name}: needs at least one array")
         first = np.shape(arrays[0])
-        (along,) = axes_of(name, axis, len(first) + (name == "stack"))
+        along = axis_of(name, axis, len(first) + (name == "stack"))
         for i, a in enumerate(arrays):
             expected = list(first)
             if name == "concatenate" and np.ndim(a) == len(first):
@@ -277,6 +284,7 @@ def concatenate(arrays, axis=0):
              sample((2, 3, 17), (2, 3, 17), axis=-3)],
     errors=[bad((2, 3), (2, 4), error=ShapeError, match="stack: array 1 has shape (2, 4), array 0 has (2, 3)"),
             bad((3,), (), error=ShapeError, match="stack: array 1 has shape (), array 0 has (3,)"),
+            bad((3,), axis=None, error=ShapeError, match="stack: axis must be one whole number, got None"),
             bad((2, 3), axis=3, error=ShapeError, match="axis 3 does not exist")],
     check=_check_join("stack"))  # fmt: skip
 def _stack(*arrays, axis=0):
@@ -300,8 +308,10 @@ BY_NUMPY[np.concatenate], BY_NUMPY[np.stack] = concatenate, stack
 
 def _check_astype(x, dtype):
     try:
+        if not isinstance(dtype, str | type | np.dtype):  # None is NumPy's float64, and pairs are dtypes of their own
+            raise TypeError
         np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         raise DTypeError(f"astype: {dtype!r} is no dtype; use float32 or float64") from None
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise DTypeError(f"astype: only float32 and float64 have gradients, got {np.dtype(dtype)}")
@@ -312,6 +322,7 @@ def _check_astype(x, dtype):
     + [sample(scaled((33,), 1e4), dtype="float64"), special([np.inf, -np.inf, np.nan], dtype="float64")],
     errors=[bad((5, 3), dtype="int64", error=DTypeError, match="astype: only float32 and float64 have gradients, got int64"),
             bad((5, 3), dtype="complex128", error=DTypeError, match="have gradients, got complex128"),
+            bad((5, 3), dtype=None, error=DTypeError, match="astype: None is no dtype; use float32 or float64"),
             bad((5, 3), dtype="float33", error=DTypeError, match="astype: 'float33' is no dtype; use float32 or float64")],
     check=_check_astype)  # fmt: skip
 def astype(x, /, dtype):

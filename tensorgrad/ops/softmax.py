@@ -28,7 +28,7 @@ SOFT_ERRORS = [
 
 def _check(name):
     check = check_axes(name, empty=False)
-    return lambda x, axis=-1, keepdims=False: check(x, axis)
+    return lambda x, axis=-1, keepdims=False: check(x, axis, keepdims)
 
 
 def shifted(x, axis):

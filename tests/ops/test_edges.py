@@ -34,6 +34,14 @@ def test_an_index_and_an_option_with_lists_and_dicts_inside_may_change():
     assert x.grad.tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_sign_of_minus_zero_is_zero(dtype):
+    x = np.tile(np.array([-0.0, 0.0, -np.inf, np.inf, np.nan, -1e-300], dtype), 20)
+    y = ops.sign(x)
+    assert np.array_equal(y, np.sign(x), equal_nan=True)
+    assert not np.signbit(y[x == 0]).any()
+
+
 def test_a_memory_view_that_is_filled_anew_does_not_change_the_gradient():
     x, buffer = tg.tensor(np.ones(2), requires_grad=True), np.array([2.0, 3.0])
     y = (x * memoryview(buffer)).sum()

@@ -1,0 +1,81 @@
+"""What options of ops and layers may be: whole numbers, real numbers, and flags."""
+
+import math
+
+import numpy as np
+
+from .errors import OptionError, choose
+
+TOO_LARGE = 2**31  # sizes, steps and counts are less, so that products of two of them fit into 64 bits
+
+
+def is_whole(value, least=1 - TOO_LARGE):
+    """Whether it is a whole number, Python's or NumPy's, of at least `least` and less than 2**31.
+
+    >>> is_whole(2), is_whole(np.int8(0), 1), is_whole(True), is_whole(2.0), is_whole(2**70)
+    (True, False, False, False, False)
+    """
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and least <= int(value) < TOO_LARGE
+
+
+def whole(owner, option, value, least=None):
+    """A whole number as an int; OptionError unless it is one of at least `least`, and of less than 2**31 either way.
+
+    >>> whole("trace", "offset", np.int64(3))
+    3
+    """
+    if is_whole(value) and (least is None or value >= least):
+        return int(value)
+    bound = "" if least is None else f" of at least {least}"
+    raise OptionError(f"{owner}: {option} must be a whole number{bound}, got {got(value)}")
+
+
+def got(value):
+    """What an option was, in an error: its repr, and a remark where it, or a number in it, is too large.
+
+    >>> got((2**31, 1))
+    '(2147483648, 1), which is too large: numbers must be less than 2**31'
+    """
+    inside = value if isinstance(value, tuple | list) else [value]
+    large = any(isinstance(v, int | np.integer) and abs(int(v)) >= TOO_LARGE for v in inside)
+    return f"{value!r}{', which is too large: numbers must be less than 2**31' if large else ''}"
+
+
+def is_real(value):
+    """Whether it is a real number, Python's or NumPy's, that a float can hold; NaN and infinities are.
+
+    >>> is_real(1), is_real(np.float32(0.5)), is_real(True), is_real("1"), is_real(10**400)
+    (True, True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(value) or True
+    except OverflowError:
+        return False
+
+
+def flag(owner, option, value):
+    """True or False, Python's or NumPy's, or 1 or 0, as a bool; OptionError for anything else.
+
+    >>> flag("sum", "keepdims", np.True_)
+    True
+    """
+    if value is True or value is False:
+        return value
+    if isinstance(value, np.bool_) or (is_whole(value, 0) and value < 2):
+        return bool(value)
+    raise OptionError(f"{owner}: {option} must be True or False, got {value!r}")
+
+
+def float_dtype(owner, dtype):
+    """The dtype of a layer's numbers; OptionError unless it is float32 or float64, by name, as a type or a dtype.
+
+    >>> float_dtype("Dense", np.float32)
+    dtype('float32')
+    """
+    try:
+        name = str(np.dtype(dtype)) if isinstance(dtype, type | np.dtype) else dtype
+    except TypeError:  # a class that is no dtype
+        name = dtype
+    return np.dtype(choose(owner, "dtype", name, {"float32": np.float32, "float64": np.float64}))
