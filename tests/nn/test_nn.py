@@ -163,6 +163,17 @@ def test_load_state_dict_of_something_else_than_numbers_changes_nothing(bad):
     assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
 
 
+def test_load_state_dict_of_numbers_that_would_overflow_changes_nothing():
+    model, state = mlp(), mlp(rng=1).state_dict()
+    before = model.state_dict()
+    state["2.bias"] = np.array([1.0, 1e300, np.inf])
+    with pytest.raises(ShapeError, match=r"^load_state_dict of Sequential: 2\.bias has numbers too large for float32$"):
+        model.load_state_dict(state)
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+    state["2.bias"][1] = np.nan
+    assert model.load_state_dict(state)[2].bias.data.tolist()[::2] == [1, np.inf]  # what the model had is not judged
+
+
 def test_reset_gives_the_same_bits():
     a, b = mlp(rng=5), mlp(rng=None)
     assert b.reset(5) is b
