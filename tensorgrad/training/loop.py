@@ -167,6 +167,7 @@ class Steps:
     def __init__(self, model, loss, optimizer, metrics, targets, schedule):
         self.model, self.loss, self.optimizer, self.metrics, self.targets = model, loss, optimizer, metrics, targets
         self.schedule, self.first = schedule, True
+        self.found = None  # what the loss says of all targets, once it has looked at them
         self.history = History(model.engine)
         self.looked_at, self.costs = -1, []
 
@@ -183,9 +184,7 @@ class Steps:
         output = self.model(x)
         if self.first:
             self.check_all_targets(output)
-        if current.log is not None:
-            current.log.targets_checked = True
-        loss = self.loss(output, target)
+        loss = self.loss_of(output, target)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
         if costs := self.penalties():
@@ -200,6 +199,14 @@ class Steps:
                 return value, loss, output
         self.stop(value, at)
         return value, loss, output
+
+    def loss_of(self, output, target):
+        """The loss of a batch, which need not look at targets that it has looked at."""
+        current.targets = self.found
+        try:
+            return self.loss(output, target)
+        finally:
+            current.targets = None
 
     def penalties(self):
         """What the model's weights cost, as `model.penalty()` counts it."""
@@ -220,8 +227,8 @@ class Steps:
 
     def check_all_targets(self, output):
         """Let the loss look at all targets before the first update: a wrong label is named by its row in the data."""
-        if hasattr(self.loss, "check_targets") and np.ndim(output) == 2:
-            self.loss.check_targets(np.shape(output), self.targets)
+        if hasattr(self.loss, "check_targets") and getattr(output, "ndim", 0):
+            self.found = self.loss.check_targets(np.shape(output), self.targets) or ""
 
     @staticmethod
     def _refuse(loss):
