@@ -64,6 +64,11 @@ def log_cosh(x, real):
 
 
 # ---- of a margin ------------------------------------------------------------------------------------------------------
+@_functions._inline
+def _softplus_of(x, real):
+    return (x if x > real(0) else real(0)) + _functions.log1p_upto1(_math.exp(-abs(x)))
+
+
 def _check_focal(_z, gamma=2.0):
     if not 0 <= gamma < np.inf:
         raise OptionError(f"focal: gamma must be a number of at least 0, got {gamma!r}")
@@ -86,11 +91,6 @@ def focal(z, real, gamma=2.0):
     array([3.46573590e-01, 0.00000000e+00, 1.00000000e+04])
     """
     return _math.exp(-gamma * _softplus_of(z, real)) * _softplus_of(-z, real)
-
-
-@_functions._inline
-def _softplus_of(x, real):
-    return (x if x > real(0) else real(0)) + _functions.log1p_upto1(_math.exp(-abs(x)))
 
 
 LOGITS = [

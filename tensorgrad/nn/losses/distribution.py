@@ -93,7 +93,7 @@ class GaussianNLLLoss(Loss):
         self.full = bool(full)
         self.eps = checked_number(self.name, "eps", eps, 0, above=True)
 
-    def forward(self, mean, target, var, sample_weight=None):
+    def forward(self, mean, target, var, sample_weight=None):  # type: ignore[override]
         shape = np.shape(mean)
         check_equal(self.name, "mean", shape, "target", np.shape(target))
         if np.shape(var) not in (shape, (*shape[:-1], 1)):

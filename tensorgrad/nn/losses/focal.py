@@ -1,10 +1,12 @@
 """The focal loss: a cross-entropy that leaves out what is easy."""
 
+from typing import Any
+
 import numpy as np
 
 from ... import ops
 from ...errors import OptionError
-from .classification import _OfLabels, beside, of_label, onehot
+from .classification import _OfLabels, of_label, onehot
 from .loss import check_count, check_one_of, checked_number, checked_weights, fixed
 
 
@@ -28,10 +30,14 @@ class FocalLoss(_OfLabels):
     def __init__(self, gamma=2.0, alpha=None, reduction="mean"):
         super().__init__(reduction)
         self.gamma = checked_number(self.name, "gamma", gamma, 0)
-        single = alpha is None or np.ndim(alpha) == 0
-        self.alpha = None if alpha is None else (
-            checked_number(self.name, "alpha", alpha, 0, most=1) if single else checked_weights(self.name, "alpha", alpha)
-        )  # fmt: skip
+        self.alpha: Any = None
+        if alpha is not None:
+            one = np.ndim(alpha) == 0
+            self.alpha = (
+                checked_number(self.name, "alpha", alpha, 0, most=1)
+                if one
+                else checked_weights(self.name, "alpha", alpha)
+            )
 
     def check_shapes(self, shape, target):
         if target == shape:

@@ -1,13 +1,15 @@
 """Losses of the difference between predictions and targets."""
 
-import numpy as np
-
 from ... import ops
 from .loss import Loss, checked_number
 
 
 class _OfResidual(Loss):
     """A function of prediction - target, for each element."""
+
+    def of(self, residual):
+        """The losses of residuals; every subclass has its own."""
+        raise NotImplementedError
 
     def values(self, prediction, target):
         return self.of(ops.subtract(prediction, target))
@@ -32,7 +34,7 @@ class L1Loss(_OfResidual):
     """
 
     def of(self, residual):
-        return ops.abs(residual)
+        return ops.absolute(residual)
 
 
 class HuberLoss(_OfResidual):
@@ -68,7 +70,7 @@ class SmoothL1Loss(_OfResidual):
 
     def of(self, residual):
         if not self.beta:
-            return ops.abs(residual)
+            return ops.absolute(residual)
         return ops.divide(ops.huber(residual, delta=self.beta), self.beta)
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ... import ops
-from ...errors import OptionError, ShapeError
+from ...errors import ShapeError
 from ...kernels import current
-from .loss import Loss, as_target, check_equal, check_one_of, checked_number, fixed, numbers
+from .loss import Loss, as_target, check_equal, check_one_of, checked_number, numbers
 
 LEAST = 1e-12  # PyTorch's: added to each squared length, so that rows of zeros have a cosine
 
@@ -33,7 +33,7 @@ class CosineEmbeddingLoss(Loss):
         super().__init__(reduction)
         self.margin = checked_number(self.name, "margin", margin, -1, most=1)
 
-    def forward(self, x1, x2, target, sample_weight=None):
+    def forward(self, x1, x2, target, sample_weight=None):  # type: ignore[override]
         check_rows(self.name, x1=x1, x2=x2)
         if np.shape(target) != np.shape(x1)[:1]:
             raise ShapeError(f"{self.name}: expected targets of shape {np.shape(x1)[:1]}, got {np.shape(target)}")
@@ -62,7 +62,7 @@ class TripletMarginLoss(Loss):
         self.p, self.eps = checked_number(self.name, "p", p, 1), checked_number(self.name, "eps", eps, 0)
         self.swap = bool(swap)
 
-    def forward(self, anchor, positive, negative, sample_weight=None):
+    def forward(self, anchor, positive, negative, sample_weight=None):  # type: ignore[override]
         check_rows(self.name, anchor=anchor, positive=positive, negative=negative)
         near, far = self.distance(anchor, positive), self.distance(anchor, negative)
         if self.swap:
