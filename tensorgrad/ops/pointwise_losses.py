@@ -45,8 +45,17 @@ def huber(x, real, delta=1.0):
     return real(0.5) * x * x if size <= delta else delta * (size - real(0.5) * delta)
 
 
+def _log_cosh(x):
+    """|x| + log((1 + exp(-2 |x|)) / 2); near 0, where that cancels, 2 artanh(u / (2 + u)) with u = 2 sinh(x / 2)**2."""
+    size = abs(x)
+    half = np.where(size < 0.5, size, 0 * size) / 2
+    u = 2 * sum(half ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(10)) ** 2
+    near = 2 * sum((u / (2 + u)) ** (2 * k + 1) / (2 * k + 1) for k in range(12))
+    return np.where(size < 0.5, near, size + np.log((1 + np.exp(-2 * size)) / 2))
+
+
 @pointwise(
-    twin=lambda x: abs(x) + np.log((1 + np.exp(-2 * abs(x))) / 2),
+    twin=_log_cosh,
     slope=lambda x, y, real: _math.tanh(x), backward=[lambda g, _y, x: g * tanh(x)], gradient_tolerance=bounded(4),
     samples=[*ANY, *KINKS, sample(scaled((67,), 1e-3))], errors=NO_NUMBERS,
 )  # fmt: skip
@@ -131,7 +140,7 @@ def _binary_cross_entropy_twin(p, target):
     edge = at * (1 - at) < EDGE  # here a line with the slope that is promised
     inside = np.where(edge, 0 * p + 0.5, p)
     line = (p - plain(p)) * ((at - np.asarray(plain(target), float)) / EDGE)
-    logs = [np.maximum(np.log(np.where(edge, q, 0.5)), LEAST_LOG) for q in (at, 1 - at)]
+    logs = [np.log(np.where(edge, np.maximum(q, math.exp(LEAST_LOG)), 0.5)) for q in (at, 1 - at)]
     return np.where(edge, line - (target * logs[0] + (1 - target) * logs[1]),
                     -(target * np.log(inside) + (1 - target) * np.log(1 - inside)))  # fmt: skip
 
