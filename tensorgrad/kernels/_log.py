@@ -29,6 +29,7 @@ class Log:
         self.generators = {}  # id -> (generator, its state): of the modules and functions that were called
         self.grads = {}  # id -> (leaf tensor, its gradient before)
         self.limits = []  # (array, low, high): indices that each call has to check
+        self.checks = []  # (array, function that raises on bad numbers): what each call has to check
         self.reason = ""  # why the rows cannot be run again in place of the function
 
     def watch(self, values):

@@ -193,6 +193,8 @@ class Stretches:
             return found
         try:
             _, loss, output = found
+            if log.checks:
+                raise NotCompilable("a loss inside the loss looks at its targets: pass fit that loss itself")
             trace = traced(log, [loss, output] if self.steps.metrics else [loss])
             for buffer, low, high in trace.limits:
                 if buffer not in trace.arguments:

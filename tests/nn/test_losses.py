@@ -96,7 +96,7 @@ def test_compiled_training_is_eager_training(case, weighted, count, monkeypatch)
     weights = {"sample_weight": RNG.integers(0, 3, N) * 0.7} if weighted else {}
     runs = []
     for compiled in (False, True):
-        loss, model, optimizer, y = made(case, "float32")
+        loss, model, optimizer, y = made(case, "float64" if weighted else "float32")
         history = tg.fit(model, (X, y), loss=loss, optimizer=optimizer, epochs=4, batch_size=24, progress=False,
                          compile=compiled, threads=count, **weights)  # fmt: skip
         assert history.compiled == compiled, history.eager_because
@@ -129,10 +129,38 @@ def test_losses_of_more_inputs_in_a_compiled_step(name):
         last = NUMBERS[::-1].copy() if name == "TripletMarginLoss" else SIGNS[:, 0].copy()
         return [step(X, NUMBERS, last).item() for _ in range(4)], step
 
-    eager, _ = run(False)
-    compiled, step = run(True)
+    (eager, _), (compiled, step) = run(False), run(True)
     assert eager == compiled
-    print(step)
+    assert not step.reason
+
+
+@pytest.mark.parametrize(
+    ("loss", "good", "wrong", "error", "text"),
+    [
+        (nn.BCEWithLogitsLoss(), BITS, NUMBERS, LabelError, "targets must be between 0 and 1"),
+        (nn.HingeLoss(), SIGNS, BITS, LabelError, "targets must be -1 or 1"),
+        (nn.CrossEntropyLoss(), np.eye(C)[LABELS], 2 * BITS, LabelError, "neither one-hot"),
+        (nn.CrossEntropyLoss(), SHARES, 2 * SHARES, LabelError, "neither one-hot"),
+        (nn.CrossEntropyLoss(weight=WEIGHT), LABELS, LABELS + 1, LabelError, "outside the 3 classes"),
+        (nn.CrossEntropyLoss(ignore_index=-1), LABELS, LABELS * 0 - 1, DataError, "all 60 labels are ignore_index=-1"),
+    ],
+    ids=lambda x: repr(x) if isinstance(x, nn.Loss) else "",
+)
+def test_a_compiled_step_looks_at_the_targets_of_every_call(loss, good, wrong, error, text):
+    _, model, _, _ = made(TRAINED[0])
+    step = tg.compile(lambda x, y: loss(model(x), y))
+    values = [step(X, good).item() for _ in range(3)]
+    assert not step.reason and values == [loss(model(X), good).item()] * 3
+    with pytest.raises(error, match=text):
+        step(X, wrong)
+    assert step(X, good[::-1].copy()).item() == loss(model(X), good[::-1]).item() and not step.reason
+
+
+def test_a_compiled_step_takes_one_hot_rows_and_others_in_turn():
+    (_, model, _, _), loss = made(TRAINED[0]), nn.CrossEntropyLoss()
+    step = tg.compile(lambda x, y: loss(model(x), y))
+    for y in (np.eye(C)[LABELS], SHARES, np.eye(C)[LABELS], SHARES):
+        np.testing.assert_allclose(step(X, y).item(), -(ops.log_softmax(model(X)).numpy() * y).sum() / N, rtol=1e-12)
 
 
 def test_images_of_labels_train_compiled_and_eager():

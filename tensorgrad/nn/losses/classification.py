@@ -1,5 +1,7 @@
 """Losses of one class out of several."""
 
+import functools
+
 import numpy as np
 
 from ... import ops
@@ -8,14 +10,14 @@ from ..._parameter import Parameter
 from ..._tensor import Tensor
 from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError
 from ...kernels import constant, current
-from .loss import Loss, as_target, check_count, checked_number, checked_weights, fixed, number_type, numbers
+from .loss import Loss, as_target, check_count, checked_number, checked_weights, fixed, look_at, numbers
 
 
 def onehot(labels, like):
     """Which class each label is, of those along the last axis of `like`: int (n, ...) -> bool (n, ..., classes)."""
     classes = np.arange(np.shape(like)[-1])
     if current.log is not None:
-        classes = constant(classes.astype(number_type(like)))
+        classes = constant(classes.astype(np.float32))  # as labels become there
     return ops.equal(beside(labels), classes)
 
 
@@ -148,7 +150,7 @@ class CrossEntropyLoss(_OfLabels):
         shape, target = np.shape(prediction), as_target(target)
         if np.ndim(target) == len(shape):
             self.check_probabilities(shape, np.shape(target))
-            found = self.kind_of(numbers(target)) if current.targets is None else current.targets
+            found = self.seen_kind(target) if current.targets is None else current.targets
             if found == "one-hot" and self.is_plain and sample_weight is None and len(shape) == 2:
                 labels = ops.argmax(target, axis=1) if current.log is not None else np.asarray(target).argmax(axis=1)
                 return ops.softmax_cross_entropy(prediction, labels)
@@ -191,6 +193,17 @@ class CrossEntropyLoss(_OfLabels):
             raise OptionError(
                 f"{self.name}: ignore_index is for integer labels; give probabilities a sample_weight of 0"
             )
+
+    def seen_kind(self, target):
+        """The kind of a batch's probabilities; a recorded step is run again on those of one kind."""
+        found = look_at(target, self.kind_of)
+        if current.log is not None:
+            look_at(target, functools.partial(self.same_kind, found))
+        return found
+
+    def same_kind(self, kind, targets):
+        if self.kind_of(targets) != kind:
+            raise LabelError(f"{self.name}: the targets are of another kind")
 
     def kind_of(self, targets):
         """ "one-hot" or "" of probabilities; LabelError for a row that is none."""

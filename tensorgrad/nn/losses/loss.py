@@ -1,5 +1,6 @@
 """Loss: what all losses share, which are a reduction, weights of samples, and the checks of targets."""
 
+import functools
 import inspect
 
 import numpy as np
@@ -51,7 +52,7 @@ class Loss(Module):
         shape = np.shape(prediction)
         self.check_shapes(shape, np.shape(target))
         if current.targets is None and self.looks_at_targets:
-            self.check_values(shape, numbers(target))
+            look_at(target, functools.partial(self.check_values, shape))
         return as_target(target)
 
     def check_shapes(self, shape, target):
@@ -132,8 +133,16 @@ def as_target(x):
     return x._array if type(x) is Tensor and current.log is None and x.dtype.kind != "f" else x
 
 
+def look_at(target, check):
+    """check(the plain numbers of a target), which raises on bad ones; in a step that is recorded, in each later call, too."""
+    if current.log is not None and type(target) is Tensor:
+        current.log.checks.append((target._array, check))
+        return check(target._array)
+    return check(numbers(target))
+
+
 def numbers(x):
-    """The plain numbers of whatever a loss is given; a step that is recorded stays eager then."""
+    """The plain numbers of whatever a loss is given."""
     x = x.value if type(x) is Parameter else x
     return plain(x) if type(x) is Tensor or is_grid(x) else np.asarray(x)
 

@@ -5,7 +5,7 @@ import numpy as np
 from ... import ops
 from ...errors import ShapeError
 from ...kernels import current
-from .loss import Loss, as_target, check_equal, check_one_of, checked_number, numbers
+from .loss import Loss, as_target, check_equal, check_one_of, checked_number, look_at
 
 LEAST = 1e-12  # PyTorch's: added to each squared length, so that rows of zeros have a cosine
 
@@ -38,7 +38,7 @@ class CosineEmbeddingLoss(Loss):
         if np.shape(target) != np.shape(x1)[:1]:
             raise ShapeError(f"{self.name}: expected targets of shape {np.shape(x1)[:1]}, got {np.shape(target)}")
         if current.targets is None:
-            check_one_of(self.name, numbers(target), -1, 1)
+            look_at(target, lambda t: check_one_of(self.name, t, -1, 1))
         target = as_target(target)
         squares = [ops.sum(ops.square(x), axis=1) + LEAST for x in (x1, x2)]
         cosine = ops.divide(ops.sum(ops.multiply(x1, x2), axis=1), ops.sqrt(ops.multiply(*squares)))
