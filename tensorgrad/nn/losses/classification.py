@@ -30,7 +30,7 @@ def beside(x):
 
 def of_label(x, hot):
     """x at each row's label, 0 where there is none: (n, ..., classes) -> (n, ...)."""
-    return ops.sum(ops.where(hot, x, 0.0), axis=-1)
+    return ops.sum(ops.where(hot, x, fixed(0.0, x)), axis=-1)
 
 
 class _OfLabels(Loss):
@@ -71,7 +71,7 @@ class _OfLabels(Loss):
         """What each row counts for, its class's weight or 0 where it is ignored: (n, ...); None where that is 1 for all."""
         if self.weight is None and self.ignore_index is None:
             return None
-        share = 1.0 if self.weight is None else of_label(fixed(self.weight, like), hot)
+        share = fixed(1.0, like) if self.weight is None else of_label(fixed(self.weight, like), hot)
         return share if self.ignore_index is None else self.kept(target, share, like)
 
     def kept(self, target, x, like):
