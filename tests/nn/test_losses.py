@@ -39,13 +39,17 @@ TRAINED = [
     ("SmoothL1Loss", {"beta": 0.5}, [], NUMBERS),
     ("LogCoshLoss", {}, [], NUMBERS),
     ("KLDivLoss", {}, [nn.LogSoftmax()], SHARES),
+    ("KLDivLoss", {}, [nn.LogSoftmax()], np.eye(C, dtype=int)[LABELS]),
+    ("CrossEntropyLoss", {"label_smoothing": 0.1}, [], np.eye(C, dtype=int)[LABELS]),
     ("KLDivLoss", {"log_target": True, "reduction": "batchmean"}, [nn.LogSoftmax()], np.log(SHARES)),
     ("HingeLoss", {}, [], SIGNS),
     ("SquaredHingeLoss", {"reduction": "sum"}, [], SIGNS.astype(int)),
     ("MultiMarginLoss", {"p": 2, "weight": WEIGHT}, [], LABELS),
     ("PoissonNLLLoss", {"full": True}, [], np.floor(3 * abs(NUMBERS))),
-    ("PoissonNLLLoss", {"log_input": False}, [nn.Softplus()], np.floor(3 * abs(NUMBERS))),
+    ("PoissonNLLLoss", {"log_input": False}, [nn.Softplus()], np.floor(3 * abs(NUMBERS)).astype(int)),
+    ("PoissonNLLLoss", {"full": True}, [], np.floor(3 * abs(NUMBERS)).astype(int)),
     ("DiceLoss", {}, [nn.Sigmoid()], BITS),
+    ("DiceLoss", {}, [nn.Sigmoid()], BITS > 0),
 ]
 IDS = [f"{name}-{'-'.join(options)}-{i}" for i, (name, options, *_) in enumerate(TRAINED)]
 # Those that take other arguments: options, and the inputs beside a model's outputs.

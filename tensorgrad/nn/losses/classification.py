@@ -39,6 +39,10 @@ class _OfLabels(Loss):
     weight = None
     ignore_index = None
 
+    def checked(self, prediction, target):
+        super().checked(prediction, target)
+        return numbers(target) if current.log is None else target  # integers
+
     def check_shapes(self, shape, target):
         if len(shape) < 2 or not shape[-1]:
             raise ShapeError(f"{self.name}: expected predictions of shape (n, ..., classes), got {shape}")
@@ -147,14 +151,14 @@ class CrossEntropyLoss(_OfLabels):
         return not given and self.reduction == "mean"
 
     def forward(self, prediction, target, sample_weight=None):
-        shape, target = np.shape(prediction), as_target(target)
+        shape = np.shape(prediction)
         if np.ndim(target) == len(shape):
             self.check_probabilities(shape, np.shape(target))
             found = self.seen_kind(target) if current.targets is None else current.targets
             if found == "one-hot" and self.is_plain and sample_weight is None and len(shape) == 2:
-                labels = ops.argmax(target, axis=1) if current.log is not None else np.asarray(target).argmax(axis=1)
+                labels = ops.argmax(target, axis=1) if current.log is not None else numbers(target).argmax(axis=1)
                 return ops.softmax_cross_entropy(prediction, labels)
-            return self.reduced(self.of_probabilities(prediction, target), sample_weight)
+            return self.reduced(self.of_probabilities(prediction, as_target(target, prediction)), sample_weight)
         if len(shape) == 2 and self.is_plain and sample_weight is None:
             return ops.softmax_cross_entropy(prediction, target)
         target = self.checked(prediction, target)

@@ -108,5 +108,5 @@ class GaussianNLLLoss(Loss):
                 f"{self.name}: a variance must be at least 0, got {v[where]:g} at index {where}; predict its logarithm and "
                 "take np.exp of it, or use a Softplus"
             )
-        values = ops.gaussian_nll(mean, as_target(target), var, eps=self.eps)
+        values = ops.gaussian_nll(mean, as_target(target, mean), var, eps=self.eps)
         return self.reduced(values + math.log(2 * math.pi) / 2 if self.full else values, sample_weight)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ... import ops
 from ..._coerce import is_grid
+from ..._logged import as_number
 from ..._parameter import Parameter
 from ..._tensor import Tensor, plain
 from ...errors import DataError, LabelError, OptionError, ShapeError, choose
@@ -53,7 +54,7 @@ class Loss(Module):
         self.check_shapes(shape, np.shape(target))
         if current.targets is None and self.looks_at_targets:
             look_at(target, functools.partial(self.check_values, shape))
-        return as_target(target)
+        return as_target(target, prediction)
 
     def check_shapes(self, shape, target):
         """Raise ShapeError unless targets of this shape belong to predictions of that."""
@@ -128,9 +129,11 @@ class Loss(Module):
 
 
 # ---- for losses ---------------------------------------------------------------------------------------------------------
-def as_target(x):
-    """A target; integers and booleans as a plain array, which goes with numbers of any dtype."""
-    return x._array if type(x) is Tensor and current.log is None and x.dtype.kind != "f" else x
+def as_target(x, prediction):
+    """A target; integers and booleans as numbers of the prediction's dtype."""
+    if getattr(x, "dtype", np.dtype(object)).kind not in "iub":
+        return x
+    return numbers(x).astype(number_type(prediction)) if current.log is None else as_number(x, number_type(prediction))
 
 
 def look_at(target, check):

@@ -39,7 +39,7 @@ class CosineEmbeddingLoss(Loss):
             raise ShapeError(f"{self.name}: expected targets of shape {np.shape(x1)[:1]}, got {np.shape(target)}")
         if current.targets is None:
             look_at(target, lambda t: check_one_of(self.name, t, -1, 1))
-        target = as_target(target)
+        target = as_target(target, x1)
         squares = [ops.sum(ops.square(x), axis=1) + LEAST for x in (x1, x2)]
         cosine = ops.divide(ops.sum(ops.multiply(x1, x2), axis=1), ops.sqrt(ops.multiply(*squares)))
         apart = ops.relu(cosine - self.margin)
