@@ -97,7 +97,7 @@ def focal(z, real, gamma=2.0):
     """-(1 - p)**gamma log(p) of p = sigmoid(z), z the margin by which the right class wins (Lin et al. 2017, equation 4).
 
     >>> focal(np.array([0.0, 1e4, -1e4]), gamma=1.0)
-    array([3.46573590e-01, 0.00000000e+00, 1.00000000e+04])
+    array([3.4657359e-01, 0.0000000e+00, 1.0000000e+04])
     """
     return _math.exp(-gamma * _softplus_of(z, real)) * _softplus_of(-z, real)
 

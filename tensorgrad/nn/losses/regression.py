@@ -18,6 +18,7 @@ class _OfResidual(Loss):
 class MSELoss(_OfResidual):
     """(prediction - target)**2: equal shapes -> () or, with reduction="none", that shape. Raises as Loss does.
 
+    >>> import numpy as np
     >>> MSELoss()(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     array(2.)
     """
@@ -29,6 +30,7 @@ class MSELoss(_OfResidual):
 class L1Loss(_OfResidual):
     """|prediction - target|, whose gradient at 0 is 0: equal shapes -> () or, with reduction="none", that shape.
 
+    >>> import numpy as np
     >>> L1Loss()(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     array(1.)
     """
@@ -43,6 +45,7 @@ class HuberLoss(_OfResidual):
     Equal shapes -> () or, with reduction="none", that shape. Outliers pull with delta at most. Raises OptionError unless
     delta is positive.
 
+    >>> import numpy as np
     >>> HuberLoss()(np.array([1.0, 2.0]), np.array([1.5, 4.0]))
     array(0.8125)
     """
@@ -60,6 +63,7 @@ class SmoothL1Loss(_OfResidual):
 
     Equal shapes -> () or, with reduction="none", that shape; beta = 0 is L1Loss. Raises OptionError for a negative beta.
 
+    >>> import numpy as np
     >>> SmoothL1Loss(beta=0.5)(np.array([1.0, 2.0]), np.array([1.5, 4.0]))
     array(1.)
     """
@@ -77,6 +81,7 @@ class SmoothL1Loss(_OfResidual):
 class LogCoshLoss(_OfResidual):
     """log(cosh(prediction - target)), smooth everywhere: equal shapes -> () or, with reduction="none", that shape.
 
+    >>> import numpy as np
     >>> LogCoshLoss()(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     array(0.66250137)
     """
