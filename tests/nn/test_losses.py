@@ -116,6 +116,17 @@ def test_compiled_training_is_eager_training(case, weighted, count, monkeypatch)
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("case", TRAINED, ids=IDS)
+def test_the_loss_of_a_step_is_the_loss(case, compiled):
+    loss, model, optimizer, y = made(case)
+    for w in ({}, {"sample_weight": np.arange(N)}):
+        expected = loss(model(X), y, **w).item()
+        history = tg.fit(model, (X, y), loss=loss, optimizer=optimizer, epochs=1, batch_size=None, progress=False,
+                         compile=compiled, **w)  # fmt: skip
+        np.testing.assert_allclose(history.steps, [expected], rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_losses_of_more_inputs_in_a_compiled_step(name):
     def run(compiled):
@@ -327,6 +338,15 @@ def test_probabilities_of_exactly_0_and_1(loss):
     loss(x, y).backward()
     assert np.isfinite(x.grad).all() and (x.grad[0, 2:] * [-1, 1] > 0).all()  # towards the targets
     assert np.isfinite(loss(p, y))
+
+
+def test_an_ignored_row_may_have_a_logit_of_minus_infinity():
+    for label in (0, -100):
+        x = tg.tensor(np.array([[-np.inf, 0.0, 0.0], [1.0, 0.0, 1.0]]), requires_grad=True)
+        value = nn.CrossEntropyLoss(ignore_index=label)(x, np.array([label, 1]))
+        value.backward()
+        np.testing.assert_allclose(value.item(), np.log(1 + 2 * np.e), rtol=1e-12)
+        assert (x.grad[0] == 0).all() and (x.grad[1] != 0).all()
 
 
 def test_a_class_of_probability_0_may_have_a_logit_of_minus_infinity():
