@@ -121,6 +121,11 @@ def quotient(draw, p, i):
     return p.add("divide", i, p.add("exp", p.add("tanh", partner(draw, p, i, broadcastable))))
 
 
+def shares(draw, p, i):
+    """Two results that broadcast, as numbers between 0 and 1."""
+    return [p.add("sigmoid", p.add("tanh", j)) for j in (i, partner(draw, p, i, broadcastable))]
+
+
 def power(draw, p, i):
     return p.add("power", p.add("sigmoid", i), partner(draw, p, i, broadcastable))
 
@@ -304,6 +309,12 @@ MAKERS = {
     "tanh_backward": gated("tanh_backward"),
     "transpose": transpose,
     "where": where,
+    "binary_cross_entropy": lambda draw, p, i: p.add("binary_cross_entropy", *shares(draw, p, i)),
+    "binary_cross_entropy_with_logits": lambda draw, p, i: p.add(
+        "binary_cross_entropy_with_logits", i, p.add("sigmoid", partner(draw, p, i, broadcastable)), 2.5
+    ),
+    "gaussian_nll": lambda draw, p, i: p.add("gaussian_nll", i, *[p.add("exp", j) for j in shares(draw, p, i)]),
+    "kl_div": lambda draw, p, i: p.add("kl_div", i, p.add("sigmoid", partner(draw, p, i, broadcastable))),
 }
 # Those whose kinks any number may meet, parts of ops that are here, and matrices that must be well conditioned: they have
 # tests of their own, op by op.

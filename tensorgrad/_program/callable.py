@@ -11,7 +11,7 @@ from .. import kernels
 from .._parameter import Parameter, changes
 from .._tape import changed, no_grad
 from .._tensor import Tensor
-from ..errors import DTypeError, GraphError, OptionError
+from ..errors import DTypeError, GraphError, OptionError, TensorgradError
 from ..kernels import Segment, current, walk
 from ..nn import Module
 from .record import around, modules_in, record, traced
@@ -32,6 +32,7 @@ class _Call:
         self.arguments = [program.argument(0, i) for i in range(len(program.trace.arguments))]
         self.flat = [a.reshape(log.arguments[i].shape) for i, a in enumerate(self.arguments)]
         self.outputs = [program.output(0, i) for i in range(len(program.trace.outputs))]
+        self.checks = program.trace.checks
         self.limits = [(b.array.reshape(-1), low, high) for b, low, high in program.trace.limits]
         self.segment: Segment = program.segments()[0]
         self.plan = np.array(self.segment(1), np.int64)
@@ -56,7 +57,7 @@ class _Call:
         return not self.lists or same_lists(self.lists)
 
     def run(self, arrays):
-        """Run the program on these arrays; False if it cannot take their integers, or gradients that are there already."""
+        """Run the program on these arrays; False if it cannot take their numbers, or gradients that are there already."""
         for tensor in self.graded:
             if tensor.grad is not None:
                 if id(tensor) not in self.cleared_first:
@@ -67,6 +68,11 @@ class _Call:
         for array, low, high in self.limits:
             if kernels.outside(array, low, high):
                 return False
+        try:
+            for array, check in self.checks:
+                check(array)
+        except TensorgradError:
+            return False
         if walk(self.address, 1) != 1:
             raise AssertionError("a row of the program went out of its bounds; please report this")
         if self.touched:

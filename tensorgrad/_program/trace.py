@@ -80,6 +80,7 @@ class Trace:
     arguments: list[Buffer]
     outputs: list[Operand]
     limits: list[tuple[Buffer, int, int]] = field(default_factory=list)  # numbers stay within low..high
+    checks: list = field(default_factory=list)  # (numbers that each call fills anew, function that raises on bad ones)
     touched: list = field(default_factory=list)  # the leaf tensors whose numbers change
     notes: list[str] = field(default_factory=list)  # what was simplified, for people
 
@@ -133,9 +134,17 @@ def trace(log, arguments, outputs):
     limits = _limits(log, rows, operand)
     places = [buffers.get(id(a)) or Buffer(a, ARGUMENT) for a in arguments]
     found = Trace(rows, places, [known(operand(a), "the step returns") for a in outputs], limits)
+    found.checks = [(_numbers_of(operand(a)), check) for a, check in log.checks]
     changed = {id(o.buffer.array) for row in rows for o in row.writes if o.buffer.kind == KEPT}
     found.touched = [t for t in log.touched.values() if id(root(t._array)) in changed]
     return found
+
+
+def _numbers_of(o):
+    """The array of an argument, or of memory that is kept, as the step sees it."""
+    if o.buffer.kind not in (ARGUMENT, KEPT, CONSTANT):
+        raise NotCompilable("a loss looks at targets that are computed in the step")
+    return o.buffer.array.reshape(-1)[o.start : o.start + o.size].reshape(o.shape)
 
 
 def _limits(log, rows, operand):

@@ -25,11 +25,11 @@ class Log:
         self.cleared = set()  # ids of the leaf tensors whose gradient was set to None
         self.cleared_first = set()  # of those for which that was done before they got one
         self.graded = set()  # of those that got a gradient
-        self.targets_checked = False  # whether the loss has looked at all targets that there will be
         self.modules = {}  # id -> module: those that were called
         self.generators = {}  # id -> (generator, its state): of the modules and functions that were called
         self.grads = {}  # id -> (leaf tensor, its gradient before)
         self.limits = []  # (array, low, high): indices that each call has to check
+        self.checks = []  # (array, function that raises on bad numbers): what each call has to check
         self.reason = ""  # why the rows cannot be run again in place of the function
 
     def watch(self, values):
@@ -45,6 +45,7 @@ class Log:
 
 class _Current(threading.local):
     log: Any = None  # a Log while one is open
+    targets: str | None = None  # what a loss said of all targets that there will be, where it has looked at them
 
 
 current = _Current()

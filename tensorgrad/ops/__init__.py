@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .loss import *
     from .moments import *
     from .normalisation import *
+    from .pointwise_losses import *
     from .pooling import *
     from .products import *
     from .random import *
@@ -47,6 +48,7 @@ else:
         loss,
         moments,
         normalisation,
+        pointwise_losses,
         pooling,
         products,
         random,

@@ -28,9 +28,9 @@ class Stretches:
     `eager_because` says why steps are not programs ("" if they are).
     """
 
-    def __init__(self, steps, X, y, size, threads, eager_because=""):
-        self.steps, self.size, self.most, self.eager_because = steps, min(size, len(X)), threads, eager_because
-        self.data, self.count = (X, y), len(X)
+    def __init__(self, steps, data, size, threads, eager_because=""):
+        self.data, self.count = data, len(data[0])  # X, y and, if there are any, weights of rows
+        self.steps, self.size, self.most, self.eager_because = steps, min(size, self.count), threads, eager_because
         self.per_epoch = -(-self.count // self.size)
         self.capacity = max(1, min(CAPACITY // self.per_epoch, 4_000_000 // self.count))  # epochs in a stretch
         self.chunk, self.epoch_seconds, self.threads = 1, CHUNK, 1
@@ -134,7 +134,7 @@ class Stretches:
         else:
             if not self.shuffled:  # slices copy nothing
                 rows = slice(row % self.count, row % self.count + size)
-            found = self.steps.step(*(a[rows] for a in self.data), at)
+            found = self.step(at, *(a[rows] for a in self.data))
         value, _, output = found
         if self.steps.history.stopped:
             return 0
@@ -142,6 +142,10 @@ class Stretches:
         if self.steps.metrics:
             self.seen[done] = plain(output)
         return 1
+
+    def step(self, at, x, target, *weights):
+        """Step number `at` of the training on one batch."""
+        return self.steps.step(x, target, at, *weights)
 
     def look_again(self):
         """Take over what has changed in the data since the last stretch, where programs work on copies."""
@@ -186,11 +190,13 @@ class Stretches:
         """
         arrays = [np.array(a[rows].reshape(size, *b.shape[1:])) for a, b in zip(self.rows, self.data, strict=True)]
         with self.quiet_blas(size):
-            found, log = record(lambda x, t: self.steps.step(x, t, at), arrays)
+            found, log = record(lambda *batch: self.step(at, *batch), arrays)
         if self.steps.history.stopped:
             return found
         try:
             _, loss, output = found
+            if log.checks:
+                raise NotCompilable("a loss inside the loss looks at its targets: pass fit that loss itself")
             self.states[size] = note_states(log)
             trace = traced(log, [loss, output] if self.steps.metrics else [loss])
             for buffer, low, high in trace.limits:
@@ -225,7 +231,7 @@ class Stretches:
             last = self.count % self.size or self.size  # every thread needs a row of the smallest batch, too
             self.threads = threads_for(trace, min(self.most, last), size)
         try:
-            program = Program(trace, self.threads, (0, 1), size, together=first)
+            program = Program(trace, self.threads, tuple(range(len(self.data))), size, together=first)
             if first is None and self.threads > 1 and not pays(program):
                 raise NotCompilable("threads would not pay")
         except NotCompilable:

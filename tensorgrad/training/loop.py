@@ -36,6 +36,7 @@ from .inference import evaluate, runner
 from .interrupt import Interrupt
 from .metrics import named_metrics, score
 from .progress import Progress
+from .weights import check_takes_weights, row_weights
 
 _HERE = os.path.dirname(os.path.dirname(__file__))
 
@@ -54,6 +55,8 @@ def fit(
     metrics=(),
     callbacks=(),
     schedule=None,
+    sample_weight=None,
+    class_weight=None,
     compile=True,
     threads=None,
     progress=True,
@@ -70,10 +73,17 @@ def fit(
     numbers of eager training; where that cannot be, steps run eagerly and `history.eager_because` says why. `threads` is
     how many may work on a step (None: see `set_threads`); the same seed and threads give the same bits.
 
+    sample_weight (n,), or the leading axes of the loss's values, weighs rows: a step's loss is the weighted mean of its
+    batch, `loss(output, target, sample_weight=w)`, and rows of weight 0 teach nothing. class_weight, a dict label -> weight
+    (1 for those left out) or an array, multiplies each row's weight by that of its class, as in Keras; y are labels or
+    one-hot. With labels `nn.CrossEntropyLoss(weight=)` does the same in the loss itself, and so in validation, too, where
+    these weights do not count. The History has the mean of the batches' losses by their sizes.
+
     Penalties (`model.penalise`) are part of the loss that is minimised and kept in the History, not of `val_loss`. What is
     frozen (`module.freeze`) stays as it is. Hooks make all steps run eagerly.
 
-    Raises DataError for data that is empty, has NaN in it or does not match, OptionError for an optimizer of another model.
+    Raises DataError for data that is empty, has NaN in it or does not match, or for weights that are negative or all 0;
+    OptionError for an optimizer of another model, and for class weights that do not fit the labels.
 
     >>> import tensorgrad as tg
     >>> from tensorgrad import nn, optim
@@ -87,11 +97,13 @@ def fit(
     with Interrupt() as interrupt:
         return train(model, data, interrupt, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size,
                      shuffle=shuffle, seed=seed, validation=validation, metrics=metrics, callbacks=callbacks,
-                     schedule=schedule, compile=compile, threads=threads, progress=progress)  # fmt: skip
+                     schedule=schedule, sample_weight=sample_weight, class_weight=class_weight, compile=compile,
+                     threads=threads, progress=progress)  # fmt: skip
 
 
 def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, shuffle=True, seed=0, validation=None,
-          metrics=(), callbacks=(), schedule=None, compile=True, threads=None, progress=True):  # fmt: skip
+          metrics=(), callbacks=(), schedule=None, sample_weight=None, class_weight=None, compile=True, threads=None,
+          progress=True):  # fmt: skip
     """What fit does, until `interrupt.requested`."""
     if current.log is not None:
         current.log.fail("fit was called in the step")
@@ -100,6 +112,9 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
     for rows in (X,) if held_out is None else (X, held_out[0]):
         model.check_inputs(rows)
+    weights = row_weights("fit", sample_weight, class_weight, y, number_dtype(model))
+    if weights is not None:
+        check_takes_weights("fit", checked_loss("fit", loss))
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
     most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule)
@@ -115,7 +130,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
         else "the scalar engine is Python"
     )
     run = runner(model)  # of validation
-    stretches = Stretches(steps, X, y, size, most, why)
+    stretches = Stretches(steps, (X, y) if weights is None else (X, y, weights), size, most, why)
     at_once = epochs if not callbacks and held_out is None else 1  # how many epochs nobody looks at one by one
     with Progress(epochs, progress) as bar:
         while len(history) < epochs and not history.stopped:
@@ -168,6 +183,7 @@ class Steps:
     def __init__(self, model, loss, optimizer, metrics, targets, schedule):
         self.model, self.loss, self.optimizer, self.metrics, self.targets = model, loss, optimizer, metrics, targets
         self.schedule, self.first = schedule, True
+        self.found = None  # what the loss says of all targets, once it has looked at them
         self.history = History(model.engine)
         self.looked_at, self.costs, self.buffers = -1, [], []
 
@@ -175,7 +191,7 @@ class Steps:
         """The learning rate of a step."""
         return checked_rate("fit", self.schedule(step), step)
 
-    def step(self, x, target, at):
+    def step(self, x, target, at, weight=None):
         """Forward, backward and update for one batch, step number `at`: (the loss as a number, the loss, the outputs).
 
         Where numbers are not finite the model stays as it is, and `history.stopped` says why.
@@ -183,7 +199,7 @@ class Steps:
         self.look()
         before = [(a, a.copy()) for a in self.buffers]
         try:
-            value, *found, taken = self.attempt(x, target)
+            value, *found, taken = self.attempt(x, target, weight)
         except BaseException:
             put_back(before)
             raise
@@ -192,15 +208,13 @@ class Steps:
             self.stop(value, at)
         return value, *found
 
-    def attempt(self, x, target):
+    def attempt(self, x, target, weight):
         """(the loss as a number, the loss, the outputs, whether all was finite and parameters were updated)."""
         self.optimizer.zero_grad()  # first, so that the forward finds that memory free and still in the cache
         output = self.model(x)
         if self.first:
             self.check_all_targets(output)
-        if current.log is not None:
-            current.log.targets_checked = True
-        loss = self.loss(output, target)
+        loss = self.loss_of(output, target, weight)
         if not hasattr(loss, "backward") or getattr(loss, "ndim", None):
             self._refuse(loss)
         self.look()
@@ -214,6 +228,14 @@ class Steps:
             loss.backward()
             return value, loss, output, self.optimizer.apply(self.optimizer.gradients(), finite=True)
         return value, loss, output, False
+
+    def loss_of(self, output, target, weight):
+        """The loss of a batch, which need not look at targets that it has looked at."""
+        current.targets = self.found
+        try:
+            return self.loss(output, target) if weight is None else self.loss(output, target, sample_weight=weight)
+        finally:
+            current.targets = None
 
     def look(self):
         """Look anew, if a module has changed, at what weights cost, and for buffers."""
@@ -235,8 +257,8 @@ class Steps:
 
     def check_all_targets(self, output):
         """Let the loss look at all targets before the first update: a wrong label is named by its row in the data."""
-        if hasattr(self.loss, "check_targets") and np.ndim(output) == 2:
-            self.loss.check_targets(np.shape(output), self.targets)
+        if hasattr(self.loss, "check_targets") and hasattr(output, "ndim") and np.ndim(output):
+            self.found = self.loss.check_targets(np.shape(output), self.targets) or ""
 
     @staticmethod
     def _refuse(loss):

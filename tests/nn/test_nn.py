@@ -325,16 +325,24 @@ def test_cross_entropy_of_labels_and_one_hot_rows():
         (
             [[0], [1], [2]],
             ShapeError,
-            "CrossEntropyLoss: one-hot targets must have the shape of the logits (3, 3), got (3, 1)",
+            "CrossEntropyLoss: one-hot targets and probabilities must have the shape of the logits (3, 3), got (3, 1)",
         ),
         (
             [[1, 0, 0], [0, 1, 1], [0, 0, 1]],
             LabelError,
-            "CrossEntropyLoss: row 1 of the targets is not one-hot: [0 1 1]",
+            "CrossEntropyLoss: row 1 of the targets is neither one-hot nor probabilities that sum to 1: [0 1 1]",
         ),
-        ([[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]], LabelError, "CrossEntropyLoss: row 1 of the targets is not one-hot"),
-        ([[1, 0, 0], [0, 1, 0], [0, 0, np.nan]], LabelError, "CrossEntropyLoss: row 2 of the targets is not one-hot"),
-        ([[0, 0, 0], [0, 1, 0], [2, -1, 0]], LabelError, "CrossEntropyLoss: row 0 of the targets is not one-hot"),
+        (
+            [[1, 0, 0], [0, 0.5, 0.6], [0, 0, 1]],
+            LabelError,
+            "CrossEntropyLoss: row 1 of the targets is neither one-hot",
+        ),
+        (
+            [[1, 0, 0], [0, 1, 0], [0, 0, np.nan]],
+            LabelError,
+            "CrossEntropyLoss: row 2 of the targets is neither one-hot",
+        ),
+        ([[0, 1, 0], [0, 1, 0], [2, -1, 0]], LabelError, "CrossEntropyLoss: row 2 of the targets is neither one-hot"),
     ],
     ids=str,
 )
@@ -361,7 +369,7 @@ def test_mse_never_broadcasts(shapes):
     with pytest.raises(ShapeError) as error:
         nn.MSELoss()(tg.tensor(np.ones(shapes[0])), np.ones(shapes[1]))
     assert str(error.value) == (
-        f"mse_loss: prediction has shape {shapes[0]} and target {shapes[1]}; they must be equal, "
+        f"MSELoss: prediction has shape {shapes[0]} and target {shapes[1]}; they must be equal, "
         "as broadcasting them would compare every row with every other: reshape one"
     )
 

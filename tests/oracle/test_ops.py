@@ -1,6 +1,7 @@
 """Every op against PyTorch, on the samples of its own record: value, gradient and second derivative."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -173,6 +174,11 @@ def conv_transpose(x, w, b, stride=1, padding="valid", output_padding=0, dilatio
     return whole + b
 
 
+def elementwise_of_torch(loss, *arrays, **options):
+    """A loss of each number, of arrays that broadcast."""
+    return loss(*torch.broadcast_tensors(*arrays), reduction="none", **options)
+
+
 # Those that have another name in PyTorch, other options, or a flaw.
 EXCEPTIONS = {
     "celu": lambda x, alpha=1.0: alpha * F.elu(x / alpha),  # F.celu divides by alpha in float32
@@ -196,6 +202,15 @@ EXCEPTIONS = {
     "max_pool2d": channels_first(F.max_pool2d),
     "upsample": channels_first(F.interpolate),
     "astype": lambda x, dtype: x.to(getattr(torch, dtype)),
+    "binary_cross_entropy": lambda p, t: elementwise_of_torch(F.binary_cross_entropy, p, t),
+    "binary_cross_entropy_with_logits": lambda x, t, w: elementwise_of_torch(
+        lambda x, t, w, reduction: F.binary_cross_entropy_with_logits(x, t, pos_weight=w, reduction=reduction), x, t, w
+    ),
+    "focal": lambda z, gamma=2.0: torch.exp(gamma * F.logsigmoid(-z)) * -F.logsigmoid(z),  # of no namesake
+    "gaussian_nll": lambda mean, t, var, eps=1e-6: elementwise_of_torch(F.gaussian_nll_loss, mean, t, var, eps=eps),
+    "huber": lambda x, delta=1.0: F.huber_loss(x, torch.zeros_like(x), reduction="none", delta=delta),
+    "kl_div": lambda x, t: elementwise_of_torch(F.kl_div, x, t),
+    "log_cosh": lambda x: torch.logaddexp(x, -x) - math.log(2),
     "batch_norm": lambda x, w, b, eps=1e-5: F.batch_norm(
         x.reshape(-1, x.shape[-1]), None, None, w, b, training=True, eps=eps
     ).reshape(x.shape),

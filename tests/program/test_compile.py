@@ -199,8 +199,8 @@ def test_bad_indices_and_targets_raise_in_every_call():
     step(X, np.array([0, 1])), step(X, np.array([0, 1]))
     with pytest.raises(LabelError, match="label 7 at row 1"):
         step(X, np.array([0, 7]))
-    with pytest.raises(LabelError, match="not one-hot"):
-        tg.compile(lambda x, y: loss(model(x), y))(X, np.full((2, 3), 1 / 3, np.float32))
+    with pytest.raises(LabelError, match="neither one-hot"):
+        tg.compile(lambda x, y: loss(model(x), y))(X, np.full((2, 3), 1 / 2, np.float32))
 
 
 def test_the_function_runs_once_when_it_is_recorded():

@@ -17,7 +17,7 @@ from tensorgrad._program import simplify, threads
 from tensorgrad._program.run import Program
 
 HERE = Path(__file__).parent
-ALL, SOME = 360, 120
+ALL, SOME = 840, 168
 STEPS = 10
 
 
@@ -112,6 +112,13 @@ LOSSES = {
     "mse": (nn.MSELoss(), "float"),
     "distance": (mean_distance, "float"),
     "soft": (soft_cross_entropy, "one-hot"),
+    "smooth": (nn.CrossEntropyLoss(label_smoothing=0.1, ignore_index=0), "int"),
+    "shares": (nn.CrossEntropyLoss(), "shares"),
+    "focal": (nn.FocalLoss(), "int"),
+    "margin": (nn.MultiMarginLoss(), "int"),
+    "logits": (nn.BCEWithLogitsLoss(pos_weight=2.0), "bits"),
+    "huber": (nn.HuberLoss(0.5), "float"),
+    "log-cosh": (nn.LogCoshLoss(), "float"),
 }
 OPTIMIZERS = {
     "sgd": lambda p: optim.SGD(p, lr=0.02),
@@ -144,7 +151,8 @@ class Case:
         self.batch = int(rng.choice([1, 3, 16, 29, 48, self.rows, 100]))
         self.shuffle, self.frozen = bool(rng.random() < 0.7), bool(rng.random() < 0.2)
         self.schedule = (lambda step: 0.02 / (1 + step)) if rng.random() < 0.3 else None
-        self.metrics = ["accuracy"] if LOSSES[self.loss][1] != "float" and rng.random() < 0.4 else []
+        self.metrics = ["accuracy"] if LOSSES[self.loss][1] in ("int", "one-hot") and rng.random() < 0.4 else []
+        self.weighted = bool(self.loss not in ("distance", "soft") and rng.random() < 0.3)
         self.parts = {*self.kinds, self.loss} | ({"no bias"} if self.kinds and not self.bias else set())
 
     def __str__(self):
@@ -169,6 +177,8 @@ class Case:
             "int": labels,
             "one-hot": np.eye(self.classes)[labels],
             "float": rng.normal(size=(self.rows, self.classes)),
+            "shares": rng.dirichlet(np.ones(self.classes), size=self.rows),
+            "bits": rng.integers(0, 2, (self.rows, self.classes)),
         }
         return X, kinds[LOSSES[self.loss][1]]
 
@@ -176,9 +186,11 @@ class Case:
         """(the losses of at least STEPS steps, the parameters, the history)."""
         model = self.model()
         optimizer = OPTIMIZERS[self.optimizer](model.parameters())
+        weights = np.random.default_rng(self.number).uniform(0.5, 2, self.rows) if self.weighted else None
         epochs = -(-STEPS // -(-self.rows // self.batch)) + 1
         history = tg.fit(model, self.data(), loss=LOSSES[self.loss][0], optimizer=optimizer, epochs=epochs, batch_size=self.batch,
-                         shuffle=self.shuffle, seed=self.seed, metrics=self.metrics, schedule=self.schedule, progress=False,
+                         shuffle=self.shuffle, seed=self.seed, metrics=self.metrics, schedule=self.schedule, sample_weight=weights,
+                         progress=False,
                          **options)  # fmt: skip
         assert optimizer.steps == len(history.steps) >= STEPS
         return np.array(history.steps), [p.data for p in model.parameters()], history
@@ -259,7 +271,7 @@ def test_the_grid_has_everything():
     assert {(c.dtype, c.expected_threads()) for c in some} == {
         (d, t) for d in ("float32", "float64") for t in (0, 1, 2, 3)
     }
-    for choice in ("shuffle", "frozen", "metrics", "schedule"):
+    for choice in ("shuffle", "frozen", "metrics", "schedule", "weighted"):
         assert {bool(getattr(c, choice)) for c in some} == {True, False}
     assert any(c.rows % c.batch and c.batch < c.rows and c.expected_threads() > 1 for c in some)  # a smaller last batch
     assert any(c.batch >= c.rows and c.expected_threads() > 1 for c in some)
@@ -328,7 +340,7 @@ def test_a_needed_row_left_out_is_noticed(monkeypatch):
 
 def test_a_fallback_to_eager_is_noticed():
     case = Case(0)
-    case.loss, case.parts = "looked at", {"mse"}
+    case.loss, case.parts, case.weighted = "looked at", {"mse"}, False
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(
             LOSSES, "looked at", (lambda o, t: ((o - t) ** 2).mean() * (1.0 if o.sum() > 0 else 2.0), "float")

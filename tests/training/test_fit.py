@@ -269,7 +269,7 @@ OTHER = nn.Dense(2, 3, rng=0)
         ({"loss": "mse"}, "fit: expected a loss, such as nn.MSELoss(), got 'mse'"),
         (
             {"loss": nn.MSELoss},
-            "fit: expected a loss, such as nn.MSELoss(), got <class 'tensorgrad.nn.losses.MSELoss'>; "
+            "fit: expected a loss, such as nn.MSELoss(), got <class 'tensorgrad.nn.losses.regression.MSELoss'>; "
             "call the class: MSELoss()",
         ),
         ({"loss": lambda o, t: 1.0}, "fit: the loss must be a tensor that depends on the model, got float"),
@@ -312,7 +312,7 @@ def test_option_errors(options, text):
         (
             {"data": (X, X[:, 0]), "loss": nn.MSELoss()},
             ShapeError,
-            "mse_loss: prediction has shape (4, 3) and target (4,)",
+            "MSELoss: prediction has shape (10, 3) and target (10,)",
         ),
     ],
     ids=["not scalar", "detached", "label", "columns", "mse"],

@@ -1,0 +1,90 @@
+"""Weights of rows: what fit is given for samples and for classes, as one array beside the data."""
+
+import inspect
+
+import numpy as np
+
+from ..data.batches import checked_rows
+from ..errors import DataError, OptionError
+from ..nn import Module
+
+
+def row_weights(owner, sample_weight, class_weight, targets, dtype):
+    """sample_weight times the weight of each row's class, in `dtype`, or None where neither is given."""
+    weights = None
+    if sample_weight is not None:
+        weights = checked_rows(sample_weight, dtype, f"{owner}: sample_weight")
+        if len(weights) != len(targets):
+            raise DataError(f"{owner}: sample_weight has {len(weights)} rows and y has {len(targets)}")
+        if (weights < 0).any():
+            where = int(np.argwhere(weights < 0)[0][0])
+            raise DataError(f"{owner}: a weight must be at least 0, got {weights[where]} in row {where}")
+    if class_weight is not None:
+        labels = _labels(owner, targets)
+        of_rows = _by_class(owner, class_weight, labels)[labels]
+        if weights is not None and weights.ndim < of_rows.ndim:
+            weights = weights.reshape(*weights.shape, *[1] * (of_rows.ndim - weights.ndim))
+        weights = of_rows if weights is None else weights * of_rows
+    if weights is None:
+        return None
+    if not weights.any():
+        raise DataError(f"{owner}: all rows weigh 0; there is nothing to learn from")
+    return np.ascontiguousarray(weights, dtype)
+
+
+def _labels(owner, targets):
+    """The class of each row: int (n, ...), from labels or one-hot rows."""
+    if targets.dtype.kind in "iu" and (targets.ndim != 2 or targets.shape[1] == 1 or targets.max() > 1):
+        labels = targets
+    elif targets.ndim == 2 and targets.shape[1] > 1:
+        if not (((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all()):
+            raise OptionError(
+                f"{owner}: class_weight needs labels or one-hot rows; give sample_weight= for other targets"
+            )
+        return targets.argmax(axis=1)
+    else:
+        labels = targets.astype(np.int64)
+        if not (labels == targets).all():
+            raise OptionError(
+                f"{owner}: class_weight needs labels or one-hot rows, and y has numbers that are not whole"
+            )
+    if labels.min() < 0:
+        raise OptionError(f"{owner}: class_weight needs labels of at least 0, and y has {labels.min()}")
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def _by_class(owner, class_weight, labels):
+    """A weight for each class as an array; one that a dict leaves out weighs 1."""
+    count = int(labels.max()) + 1
+    if isinstance(class_weight, dict):
+        for key in class_weight:
+            if not isinstance(key, int | np.integer) or isinstance(key, bool) or key < 0:
+                raise OptionError(f"{owner}: class_weight has the key {key!r}; keys are labels 0, 1, ...")
+        listed = [class_weight.get(label, 1.0) for label in range(max(count, *class_weight, 0) + 1)]
+    else:
+        listed = class_weight
+    try:
+        found = np.asarray(listed, np.float64)
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
+    if found.ndim != 1 or not ((found >= 0) & (found < np.inf)).all():
+        raise OptionError(
+            f"{owner}: class_weight must be a dict label -> weight, or a weight for each class, of numbers of at least 0, "
+            f"got {class_weight!r}"
+        )
+    if len(found) < count:
+        raise OptionError(f"{owner}: class_weight has {len(found)} weights, and y has the label {count - 1}")
+    return found
+
+
+def check_takes_weights(owner, loss):
+    """Raise OptionError for a loss that cannot be called with sample_weight=."""
+    try:
+        parameters = inspect.signature(loss.forward if isinstance(loss, Module) else loss).parameters.values()
+    except (TypeError, ValueError):  # written in another language: it says nothing of its parameters
+        return
+    if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
+        raise OptionError(
+            f"{owner}: sample_weight= and class_weight= need a loss(output, target, sample_weight), as those of nn are; "
+            f"{loss!r} takes no sample_weight"
+        )
