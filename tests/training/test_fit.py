@@ -288,7 +288,7 @@ OTHER = nn.Dense(2, 3, rng=0)
         ({"schedule": lambda step: None}, "fit: the schedule must give a number of at least 0, got None for step 0"),
         ({"callbacks": ["x"]}, "fit: expected callbacks to be functions of the History, got 'x'"),
     ],
-    ids=lambda o: str(next(iter(o.items())))[:40] if isinstance(o, dict) else "",
+    ids=lambda o: next(iter(o)) if isinstance(o, dict) else "",
 )
 def test_option_errors(options, text):
     model, sgd = make()
