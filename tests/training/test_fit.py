@@ -443,6 +443,7 @@ def test_fit_in_another_thread():
 SCRIPT = """
 import numpy as np, signal, sys, tensorgrad as tg
 from tensorgrad import nn, optim
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background does not inherit
 model = nn.Sequential(nn.Dense(2, 4), nn.ReLU(), nn.Dense(4, 1), rng=0)
 X = np.ones((64, 2))
 said = []
