@@ -152,9 +152,9 @@ def _terms(call, i, draws=4):
 
     The terms are the incoming gradients times slopes; given random signs, they add up to that, in the mean of squares.
     """
-    rng, squares = np.random.default_rng(0), 0.0
+    rng, squares = np.random.default_rng(0), np.zeros(np.shape(call.arrays[i]))
     for _ in range(draws):
         g = np.asarray(call.g, float) * rng.choice([-1.0, 1.0], size=np.shape(call.g))
         _, grads = twin_gradients(call.op, call.arrays, call.options, g)
-        squares += np.asarray(grads[i], float) ** 2
+        squares = squares + np.asarray(grads[i], float) ** 2
     return _largest(np.sqrt(squares / draws))
