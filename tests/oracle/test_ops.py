@@ -342,6 +342,16 @@ def test_value_and_gradient(name, dtype):
             assert_close(ours[i].grad, rounded(theirs[i].grad), dtype, f"{what}: gradient of input {i}", unit_of(op))
 
 
+def cubes(op, options):
+    """The sum of cubes of an op's output, so that the incoming gradient depends on the inputs too."""
+
+    def f(*inputs):
+        y = op(*inputs, **options)
+        return (y * y * y).sum()
+
+    return f
+
+
 def of_the_chosen(f, arrays, chosen):
     """f as a function of some of its arguments, and those."""
 
@@ -367,7 +377,6 @@ def torch_hessian_times(f, arrays, chosen, directions):
 
 @pytest.mark.parametrize("name", [n for n in NAMES if any(OPS[n].differentiable)])
 def test_second_derivative(name):
-    """Of the sum of cubes of the output, so that the incoming gradient depends on the inputs too."""
     rng = np.random.default_rng(2)
     compared = 0
     for what, op, sample, arrays, kinds in cases(name, "float64", rng):
@@ -378,12 +387,8 @@ def test_second_derivative(name):
             continue  # PyTorch takes x**0 as a constant in the exponent too; the twin knows better
         directions = [rng.normal(size=arrays[i].shape) for i in chosen]
 
-        def cubes(*inputs, op=op, options=sample.options):
-            y = op(*inputs, **options)
-            return (y * y * y).sum()
-
-        ours = tg.hvp(*of_the_chosen(cubes, arrays, chosen), tuple(directions))
-        theirs = torch_hessian_times(functools.partial(cubes, op=counterpart(name)), arrays, chosen, directions)
+        ours = tg.hvp(*of_the_chosen(cubes(op, sample.options), arrays, chosen), tuple(directions))
+        theirs = torch_hessian_times(cubes(counterpart(name), sample.options), arrays, chosen, directions)
         for i, got, expected in zip(chosen, ours, theirs or [], strict=bool(theirs)):
             got = np.where(expected.isnan(), np.nan, got.numpy())  # PyTorch gets NaN for 0**2, by way of log(0)
             assert_close(got, expected, "float64", f"{what}: second derivative by input {i}", unit_of(op))
@@ -400,13 +405,9 @@ def test_hessian(name):
         if not sample.gradient or not 2 <= sum(arrays[i].size for i in chosen) <= 40:
             continue
 
-        def cubes(*inputs, op=op, options=sample.options):
-            y = op(*inputs, **options)
-            return (y * y * y).sum()
-
-        f, given = of_the_chosen(cubes, arrays, chosen)
+        f, given = of_the_chosen(cubes(op, sample.options), arrays, chosen)
         constants = [a if i in chosen else torch.tensor(a) for i, a in enumerate(arrays)]
-        theirs, _ = of_the_chosen(functools.partial(cubes, op=counterpart(name)), constants, chosen)
+        theirs, _ = of_the_chosen(cubes(counterpart(name), sample.options), constants, chosen)
         ours = tg.hessian(f, tuple(range(len(given))))(*given)
         expected = torch.autograd.functional.hessian(theirs, tuple(map(torch.tensor, given)))
         for row, their_row in zip(ours, expected, strict=True):
