@@ -84,8 +84,8 @@ def plant_in_value(patch, name, when):
     patch.setattr(OPS[name], "forward", wrong)
 
 
-def plant_in_gradient(patch, name, i, when):
-    """Make the gradient of input i wrong by 0.1%, in the calls where `when(*inputs)`."""
+def plant_in_gradient(patch, name, i, when, bug=lambda g: g * 1.001):
+    """Let `bug(gradient)` stand for the gradient of input i, in the calls where `when(*inputs)`: 0.1% too much."""
     op = OPS[name]
     if op.fused is not None:
         fused = op.fused
@@ -93,14 +93,19 @@ def plant_in_gradient(patch, name, i, when):
         def wrong_fused(needs, g, saved, *inputs, **options):
             grads = list(fused(needs, g, saved, *inputs, **options))
             if when(*inputs):
-                grads[i] = grads[i] * 1.001
+                grads[i] = bug(grads[i])
             return grads
 
         patch.setattr(op, "fused", wrong_fused)
         return
     rules = list(op.backward)
     rule = rules[i]
-    rules[i] = lambda g, y, *inputs, **options: rule(g, y, *inputs, **options) * (1.001 if when(*inputs) else 1)
+
+    def wrong(g, y, *inputs, **options):
+        right = rule(g, y, *inputs, **options)
+        return bug(right) if when(*inputs) else right
+
+    rules[i] = wrong
     patch.setattr(op, "backward", rules)
 
 
@@ -154,6 +159,49 @@ def test_the_first_of_two_bugs_is_named(monkeypatch):
     plant_in_gradient(monkeypatch, "tanh", 0, always)
     comparison = tg.compare(tanh_sigmoid(), X, TARGETS, loss=nn.MSELoss())
     assert comparison.culprit.startswith("the gradient of input 0 of 'tanh' in layer '1' is ")
+
+
+# ---- gradients of which most cancels ----------------------------------------------------------------------------------
+def images():
+    """A network whose convolution has a bias that its BatchNorm takes out again: the gradient is what rounding leaves."""
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm(2), nn.ReLU(), nn.Flatten(), nn.Dense(18, 3), rng=1)
+
+
+IMAGES = RNG.normal(size=(6, 5, 5, 1))
+
+
+@pytest.mark.parametrize("digits", [None, 30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rounding_that_cancelling_terms_leave_is_nobodys_fault(dtype, digits):
+    comparison = tg.compare(images().astype(dtype), IMAGES, LABELS, loss=nn.CrossEntropyLoss(), digits=digits)
+    assert comparison.ok, str(comparison)
+
+
+@pytest.mark.parametrize("bug", [lambda g: g * 1.001, lambda g: np.zeros_like(g)], ids=["wrong factor", "nothing"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "op, layer, scale", [("conv2d", "0", 1), ("conv2d", "0", 1e-4), ("batch_norm", "1", 1), ("dense", "4", 1)]
+)
+def test_a_wrong_gradient_of_a_weight_is_found_beside_one_that_cancels(monkeypatch, op, layer, scale, dtype, bug):
+    plant_in_gradient(monkeypatch, op, 1, always, bug)
+    comparison = tg.compare(images().astype(dtype), IMAGES * scale, LABELS, loss=nn.CrossEntropyLoss())
+    assert comparison.culprit.startswith(f"the gradient of input 1 of {op!r} in layer {layer!r} is "), comparison
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op, layer", [("conv2d", "0"), ("batch_norm", "1"), ("dense", "4")])
+def test_a_term_that_a_weights_gradient_lacks_is_found(monkeypatch, op, layer, dtype):
+    """The first sample's, in the sum over the batch."""
+    right = OPS[op].fused
+
+    def forgetful(needs, g, saved, x, *others, **options):
+        grads, without = (list(right(needs, h, saved, x, *others, **options)) for h in (g, np.r_[0 * g[:1], g[1:]]))
+        grads[1] = without[1]
+        return grads
+
+    monkeypatch.setattr(OPS[op], "fused", forgetful)
+    comparison = tg.compare(images().astype(dtype), IMAGES, LABELS, loss=nn.CrossEntropyLoss())
+    assert comparison.culprit.startswith(f"the gradient of input 1 of {op!r} in layer {layer!r} is "), comparison
 
 
 # ---- bugs between the ops ---------------------------------------------------------------------------------------------

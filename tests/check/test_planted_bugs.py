@@ -207,9 +207,10 @@ def broadcasts(name):
     return bool(calls)
 
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    BROADCASTING = [n for n in DIFFERENTIABLE if not OPS[n].composed and broadcasts(n)]
+# Found by `broadcasts`, but not while tests are collected: that would compile all kernels.
+BROADCASTING = """
+    add broadcast_to clamp divide logaddexp matmul maximum minimum multiply power prelu solve subtract where
+"""
 
 
 def first_slice(g, shape):
@@ -220,26 +221,16 @@ def first_slice(g, shape):
 
 
 @pytest.mark.parametrize("bug", [lambda g, shape: g, first_slice], ids=["left out", "first slice alone"])
-@pytest.mark.parametrize("name", BROADCASTING)
+@pytest.mark.parametrize("name", BROADCASTING.split())
 def test_unbroadcasting(monkeypatch, name, bug):
     monkeypatch.setattr(_tape, "unbroadcast", bug)
     assert_found(name, "gradient", "")
 
 
-def test_ops_of_two_inputs_have_broadcasting_samples():
-    expected = {
-        "add",
-        "subtract",
-        "multiply",
-        "divide",
-        "power",
-        "maximum",
-        "minimum",
-        "where",
-        "matmul",
-        "broadcast_to",
-    }
-    assert expected <= set(BROADCASTING)
+def test_ops_whose_gradients_are_summed_back_are_known():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert [n for n in DIFFERENTIABLE if not OPS[n].composed and broadcasts(n)] == BROADCASTING.split()
 
 
 # ---- ties and kinks ---------------------------------------------------------------------------------------------------

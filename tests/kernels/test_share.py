@@ -305,6 +305,7 @@ def test_an_interruption():
     code = f"""
 import os, signal, threading, time
 {CALL}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background does not inherit
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     while True:

@@ -9,9 +9,7 @@ from tensorgrad._op import Op
 from tensorgrad._registry import OPS
 
 NAMES = sorted(name for name, op in OPS.items() if isinstance(op, Op))
-SAMPLES, BAD = 9, 3  # of every record, but of these
-FEWER_SAMPLES: dict = {}  # name -> why there are not so many cases that differ
-FEWER_BAD: dict = {}
+SAMPLES, BAD = 9, 3  # of every record
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -24,8 +22,8 @@ def test_op(name, dtype):
 @pytest.mark.parametrize("name", NAMES)
 def test_record_is_complete(name):
     op = OPS[name]
-    assert len(op.samples) >= SAMPLES or name in FEWER_SAMPLES, f"{name} has {len(op.samples)} samples"
-    assert len(op.errors) >= BAD or name in FEWER_BAD, f"{name} has {len(op.errors)} bad inputs"
+    assert len(op.samples) >= SAMPLES, f"{name} has {len(op.samples)} samples"
+    assert len(op.errors) >= BAD, f"{name} has {len(op.errors)} bad inputs"
     assert (op.__doc__ and ">>>" in op.__doc__) or op.forward.__name__.startswith("_"), f"{name} has no doctest"
 
 
@@ -44,11 +42,6 @@ def test_bad_inputs_differ_and_say_whose_error_it_is(name):
 def test_an_elementwise_tolerance_over_4_ulps_has_a_reason(name):
     t = OPS[name].tolerance
     assert t.per != "element" or t.ulps <= 4 or t.why, f"{name} is allowed {t.ulps} ulps"
-
-
-def test_exceptions_are_needed():
-    assert all(len(OPS[name].samples) < SAMPLES for name in FEWER_SAMPLES)
-    assert all(len(OPS[name].errors) < BAD for name in FEWER_BAD)
 
 
 # Sizes on both sides of those at which products change their way: the tile and BLAS with its threads, and one vector more.
@@ -91,14 +84,19 @@ def near(got, truth):
 
 # ---- what tensorgrad.ops exports --------------------------------------------------------------------------------------
 PROMISED = """
-    abs absolute add arccos arcsin arctan argmax argmin array_split astype broadcast_to celu cholesky clamp clip
-    cofactors concatenate cos cosh cumsum cumsum_backward dense det diagonal divide dot einsum elu equal erf exp
-    expand_dims expm1 find flip gelu gelu_erf gelu_tanh getitem greater greater_equal hard_sigmoid hard_swish hardtanh
-    inv leaky_relu less less_equal log log1p log2 log_sigmoid log_softmax logaddexp logsumexp matmul max maximum mean min
-    minimum mish moveaxis mse_loss multiply negative norm not_equal outer pad positive power prelu prod ravel reciprocal
-    relu relu6 relu_backward repeat reshape roll scatter_add selu sigmoid sigmoid_backward sign silu sin sinh slogdet
-    softmax softmax_cross_entropy softplus softsign solve split sqrt square squeeze stack std subtract sum swapaxes swish
-    take take_along_axis tan tanh tanh_backward tensordot tile trace transpose tril triu var vector_norm where
+    abs absolute adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d add arccos arccosh
+    arcsin arcsinh arctan arctanh argmax argmin array_split astype avg_pool1d avg_pool2d batch_norm
+    batch_norm_inference broadcast_to celu channel_dropout cholesky clamp clip cofactors concatenate conv1d conv2d
+    conv2d_input_gradient conv2d_weight_gradient conv_transpose1d conv_transpose2d cos cosh cumsum cumsum_backward
+    dense det diagonal divide dot dropout einsum elastic_net elu embedding embedding_backward equal erf exp
+    expand_dims expm1 find flip gaussian_noise gelu gelu_erf gelu_tanh getitem greater greater_equal group_norm
+    hard_sigmoid hard_swish hardtanh inv layer_norm leaky_relu less less_equal log log1p log2 log_sigmoid
+    log_softmax logaddexp logsumexp matmul max max_pool1d max_pool2d maximum mean min minimum mish moveaxis mse_loss
+    multiply negative norm not_equal outer pad positive power prelu prod ravel reciprocal relu relu6 relu_backward
+    repeat reshape rms_norm roll scatter_add selu sigmoid sigmoid_backward sign silu sin sinh slogdet softmax
+    softmax_cross_entropy softplus softsign solve split sqrt square squeeze stack std subtract sum swapaxes swish
+    take take_along_axis tan tanh tanh_backward tensordot tile trace transpose tril triu upsample var vector_norm
+    where
 """
 
 

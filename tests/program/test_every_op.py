@@ -18,7 +18,7 @@ from tensorgrad._program.trace import NotCompilable
 from tensorgrad._registry import OPS
 from tensorgrad._tensor import Tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(6)
 
 CASES = [(name, i) for name, op in sorted(OPS.items()) if isinstance(op, Op) for i in range(len(op.samples))]
 # (op, sample): why the step of this test runs eagerly.

@@ -288,7 +288,7 @@ OTHER = nn.Dense(2, 3, rng=0)
         ({"schedule": lambda step: None}, "fit: the schedule must give a number of at least 0, got None for step 0"),
         ({"callbacks": ["x"]}, "fit: expected callbacks to be functions of the History, got 'x'"),
     ],
-    ids=lambda o: str(next(iter(o.items())))[:40] if isinstance(o, dict) else "",
+    ids=lambda o: next(iter(o)) if isinstance(o, dict) else "",
 )
 def test_option_errors(options, text):
     model, sgd = make()
@@ -443,6 +443,7 @@ def test_fit_in_another_thread():
 SCRIPT = """
 import numpy as np, signal, sys, tensorgrad as tg
 from tensorgrad import nn, optim
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background does not inherit
 model = nn.Sequential(nn.Dense(2, 4), nn.ReLU(), nn.Dense(4, 1), rng=0)
 X = np.ones((64, 2))
 said = []
