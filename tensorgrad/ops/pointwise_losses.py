@@ -9,8 +9,8 @@ from .._tensor import plain
 from ..errors import OptionError, ShapeError
 from ..kernels import _functions, _math
 from ._pointwise import pointwise
-from .activations import _softplus, clamp
-from .elementwise import ANY, KINKS, MISMATCH, tanh
+from .activations import _softplus
+from .elementwise import ANY, KINKS, MISMATCH, sign, tanh, where
 
 LOG_2 = math.log(2)
 
@@ -29,7 +29,7 @@ def _check_huber(_x, delta=1.0):
 @pointwise(
     twin=lambda x, delta=1.0: np.where(abs(x) <= delta, x * x / 2, delta * (abs(x) - delta / 2)),
     slope=lambda x, y, real, delta: delta if x > delta else (-delta if x < -delta else x),
-    backward=[lambda g, _y, x, delta=1.0: g * clamp(x, -delta, delta)], check=_check_huber,
+    backward=[lambda g, _y, x, delta=1.0: g * where(abs(x) < delta, x, sign(x) * delta)], check=_check_huber,
     samples=[*ANY, *KINKS, sample((5, 3), delta=0.25), sample(scaled((67,), 3), delta=2)],
     errors=[bad((3,), delta=0.0, error=OptionError, match="huber: delta must be a positive number, got 0.0"),
             bad((3,), delta=np.nan, error=OptionError, match="huber: delta must be a positive number, got nan"),

@@ -209,7 +209,8 @@ def broadcasts(name):
 
 # Found by `broadcasts`, but not while tests are collected: that would compile all kernels.
 BROADCASTING = """
-    add broadcast_to clamp divide logaddexp matmul maximum minimum multiply power prelu solve subtract where
+    add binary_cross_entropy binary_cross_entropy_with_logits broadcast_to clamp divide gaussian_nll kl_div logaddexp matmul
+    maximum minimum multiply power prelu solve subtract where
 """
 
 
