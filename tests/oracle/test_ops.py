@@ -203,14 +203,16 @@ EXCEPTIONS = {
     "upsample": channels_first(F.interpolate),
     "astype": lambda x, dtype: x.to(getattr(torch, dtype)),
     "binary_cross_entropy": lambda p, t: elementwise_of_torch(F.binary_cross_entropy, p, t),
-    "binary_cross_entropy_with_logits": lambda x, t, w: elementwise_of_torch(
-        lambda x, t, w, reduction: F.binary_cross_entropy_with_logits(x, t, pos_weight=w, reduction=reduction), x, t, w
-    ),
+    # F.binary_cross_entropy_with_logits has no gradient of pos_weight.
+    "binary_cross_entropy_with_logits": lambda x, t, w: -(w * t * F.logsigmoid(x) + (1 - t) * F.logsigmoid(-x)),
     "focal": lambda z, gamma=2.0: torch.exp(gamma * F.logsigmoid(-z)) * -F.logsigmoid(z),  # of no namesake
     "gaussian_nll": lambda mean, t, var, eps=1e-6: elementwise_of_torch(F.gaussian_nll_loss, mean, t, var, eps=eps),
     "huber": lambda x, delta=1.0: F.huber_loss(x, torch.zeros_like(x), reduction="none", delta=delta),
-    "kl_div": lambda x, t: elementwise_of_torch(F.kl_div, x, t),
-    "log_cosh": lambda x: torch.logaddexp(x, -x) - math.log(2),
+    # The gradient of F.kl_div's target is NaN at 0.
+    "kl_div": lambda x, t: torch.where(t == 0, 0 * t, t * (torch.log(torch.where(t == 0, 1, t)) - x)),
+    "log_cosh": lambda x: torch.where(
+        x.abs() < 1, torch.log1p(2 * torch.sinh(x.clamp(-1, 1) / 2) ** 2), torch.logaddexp(x, -x) - math.log(2)
+    ),
     "batch_norm": lambda x, w, b, eps=1e-5: F.batch_norm(
         x.reshape(-1, x.shape[-1]), None, None, w, b, training=True, eps=eps
     ).reshape(x.shape),
