@@ -27,7 +27,7 @@ def _check_huber(_x, delta=1.0):
 
 
 @pointwise(
-    twin=lambda x, delta=1.0: np.where(abs(x) <= delta, x * x / 2, delta * (abs(x) - delta / 2)),
+    twin=lambda x, delta=1.0: np.where(abs(x) < delta, x * x / 2, delta * (abs(x) - delta / 2)),
     slope=lambda x, y, real, delta: delta if x > delta else (-delta if x < -delta else x),
     backward=[lambda g, _y, x, delta=1.0: g * np.where(abs(x) < delta, x, delta * np.sign(x))], check=_check_huber,
     samples=[*ANY, *KINKS, sample((5, 3), delta=0.25), sample(scaled((67,), 3), delta=2)],
@@ -42,7 +42,7 @@ def huber(x, real, delta=1.0):
     array([0.125, 2.5  ])
     """
     size = abs(x)
-    return real(0.5) * x * x if size <= delta else delta * (size - real(0.5) * delta)
+    return real(0.5) * x * x if size < delta else delta * (size - real(0.5) * delta)
 
 
 def _log_cosh(x):
