@@ -337,7 +337,7 @@ def test_probabilities_of_exactly_0_and_1(loss):
     x = tg.tensor(p, requires_grad=True)
     loss(x, y).backward()
     assert np.isfinite(x.grad).all() and (x.grad[0, 2:] * [-1, 1] > 0).all()  # towards the targets
-    assert np.isfinite(loss(p, y))
+    assert np.isfinite(loss(p, y)) and np.isnan(loss(p * np.nan, y))
 
 
 def test_an_ignored_row_may_have_a_logit_of_minus_infinity():

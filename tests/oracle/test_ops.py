@@ -179,24 +179,6 @@ def elementwise_of_torch(loss, *arrays, **options):
     return loss(*torch.broadcast_tensors(*arrays), reduction="none", **options)
 
 
-def bce(p, target):
-    """PyTorch's own refuses NaN, and eight digits of its second derivative are right; see test_losses.py for the loss."""
-    return -(target * torch.log(p).clamp(-100) + (1 - target) * torch.log(1 - p).clamp(-100))
-
-
-def kl_div(x, target):
-    """The gradient of PyTorch's own by a target of 0 is NaN."""
-    none = target == 0
-    return torch.where(none, 0, F.kl_div(x, torch.where(none, 1, target), reduction="none"))
-
-
-def log_cosh(x):
-    """log(1 + 2 sinh(x / 2)**2), which loses no digits near 0, and far from it |x| - log(2) + ..."""
-    size = x.abs()
-    near = torch.log1p(2 * torch.sinh(torch.where(size < 1, x, 0.5) / 2) ** 2)
-    return torch.where(size < 1, near, size + torch.log1p(torch.exp(-2 * size)) - math.log(2))
-
-
 # Those that have another name in PyTorch, other options, or a flaw.
 EXCEPTIONS = {
     "celu": lambda x, alpha=1.0: alpha * F.elu(x / alpha),  # F.celu divides by alpha in float32
@@ -220,14 +202,17 @@ EXCEPTIONS = {
     "max_pool2d": channels_first(F.max_pool2d),
     "upsample": channels_first(F.interpolate),
     "astype": lambda x, dtype: x.to(getattr(torch, dtype)),
-    "binary_cross_entropy": bce,
-    # PyTorch's own has no gradient of pos_weight; tests/oracle/test_losses.py compares with it.
-    "binary_cross_entropy_with_logits": lambda x, t, w: w * t * F.softplus(-x) + (1 - t) * F.softplus(x),
+    "binary_cross_entropy": lambda p, t: elementwise_of_torch(F.binary_cross_entropy, p, t),
+    # F.binary_cross_entropy_with_logits has no gradient of pos_weight.
+    "binary_cross_entropy_with_logits": lambda x, t, w: -(w * t * F.logsigmoid(x) + (1 - t) * F.logsigmoid(-x)),
     "focal": lambda z, gamma=2.0: torch.exp(gamma * F.logsigmoid(-z)) * -F.logsigmoid(z),  # of no namesake
     "gaussian_nll": lambda mean, t, var, eps=1e-6: elementwise_of_torch(F.gaussian_nll_loss, mean, t, var, eps=eps),
     "huber": lambda x, delta=1.0: F.huber_loss(x, torch.zeros_like(x), reduction="none", delta=delta),
-    "kl_div": kl_div,
-    "log_cosh": log_cosh,
+    # The gradient of F.kl_div's target is NaN at 0.
+    "kl_div": lambda x, t: torch.where(t == 0, 0 * t, t * (torch.log(torch.where(t == 0, 1, t)) - x)),
+    "log_cosh": lambda x: torch.where(
+        x.abs() < 1, torch.log1p(2 * torch.sinh(x.clamp(-1, 1) / 2) ** 2), torch.logaddexp(x, -x) - math.log(2)
+    ),
     "batch_norm": lambda x, w, b, eps=1e-5: F.batch_norm(
         x.reshape(-1, x.shape[-1]), None, None, w, b, training=True, eps=eps
     ).reshape(x.shape),
