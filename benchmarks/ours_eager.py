@@ -5,7 +5,7 @@ import time
 
 import tensorgrad as tg
 from tensorgrad import kernels, nn
-from tensorgrad.optim import _update
+from tensorgrad.optim import _step
 
 from . import ours
 from .workloads import MLP
@@ -46,9 +46,9 @@ class Loop(Fit):
     def note(self):
         """How much of a step is Python: the time of the same steps with kernels that do nothing."""
         bodies = {kernel: kernel.body for kernel in kernels.Kernel.registry.values()}
-        walk = _update.walk
+        walk = _step.walk
         try:
-            _update.walk = _nothing
+            _step.walk = _nothing
             for kernel in bodies:
                 kernel.body = itertools.chain  # takes any arrays, does nothing, and is no Python itself
             times = []
@@ -59,7 +59,7 @@ class Loop(Fit):
         finally:
             for kernel, body in bodies.items():
                 kernel.body = body
-            _update.walk = walk
+            _step.walk = walk
         return f"{min(times) * 1e6:.0f} us of a step are Python"
 
 

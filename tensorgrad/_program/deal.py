@@ -121,6 +121,8 @@ class Deal:
             self.put(Job(row, self.control, EVERYWHERE), State(EVERYWHERE, self.control))
         elif DEALT in kinds:
             self.by_rows(row, inputs)
+        elif row.writes and all(self.state(o.buffer).kind == CELL for o in row.writes):
+            self.on_cells(row, inputs)
         elif kinds & {PARTIAL, SLICED} or (
             any(o.buffer.kind == KEPT and self.state(o.buffer).kind != CELL for o in row.writes)
         ):
@@ -137,12 +139,19 @@ class Deal:
     def put(self, job, state):
         """Note a job and the state of what it writes; cells stay cells."""
         for o in job.row.reads:
-            if job.way != SLICED:
+            if job.way != SLICED or self.state(o.buffer).kind == CELL:
                 self.last_read[o.buffer] = max(self.last_read.get(o.buffer, 0), job.phase)
         for o in job.row.writes:
-            if self.state(o.buffer).kind != CELL:
-                self.states[o.buffer] = State(state.kind, state.phase)
+            kind = CELL if self.state(o.buffer).kind == CELL else state.kind
+            self.states[o.buffer] = State(kind, state.phase)
         self.jobs.append(job)
+
+    def on_cells(self, row, inputs):
+        """Every thread its own copies, once all of them can read what they are computed from."""
+        known = [self.added_up(o.buffer).everywhere_from for o, *_ in inputs]
+        read = [self.last_read.get(o.buffer, 0) for o in row.writes]
+        phase = max([self.control, *known, *read])
+        self.put(Job(row, phase, EVERYWHERE), State(EVERYWHERE, phase))
 
     def by_rows(self, row, inputs):
         """Every thread its share of the batch rows."""

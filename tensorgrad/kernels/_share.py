@@ -100,10 +100,11 @@ def _add_up(kernel, buffers, threads):
 
 @functools.lru_cache(512)
 def _plan_of_sums(kernel, threads, *about):
-    """A plan, where a call makes enough products to be worth it."""
+    """A plan, where a call makes enough products, or reads enough numbers, to be worth it."""
     shapes, dtypes = zip(*about, strict=True)
     sizes = kernel.sizes(shapes)
-    if math.prod(sizes[extent] for extent in "Smkn" if extent in sizes) < WORTH:
+    products = [sizes[extent] for extent in "Smkn" if extent in sizes]
+    if math.prod(products) < WORTH if products else max(sizes.values()) < LARGE:
         return None
     return _pool.plan_of(kernel, threads, 1, shapes, dtypes, sums=True)
 

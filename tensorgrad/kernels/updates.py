@@ -1,51 +1,214 @@
-"""Optimizer updates, in place: everything that happens to one parameter, in one pass over it.
+"""Optimizer steps: the kernels that are made from a rule, and those around every rule.
 
-p, g and the state are flat; `hyper` holds the numbers that may change between steps, read at run time.
+A step of an optimizer is rows: a look at the gradients (`check_finite`, `sum_squares`), one `Prepare` for each group of
+parameters, one `Update` for each parameter, in one pass over it, and `average` where averages of the weights are kept.
+All of an optimizer's numbers are read at run time: those of the whole in `numbers` (`RATE` and the places that follow it),
+those of a group in an array of its own, of which `Prepare` makes the `constants` of a step.
 """
 
+import inspect
 import math
 
-from ._compile import kernel
+import numpy as np
+
+from ._compile import Kernel, jit, kernel
 from ._subnormals import flush_subnormals, restore
 
+# Places in the numbers of an optimizer: the squares are summed as they are, and scaled down where they would overflow.
+RATE, CLIP_NORM, ACCUMULATE, BATCHES, EMA, SQUARES, SCALED_SQUARES = range(7)
+NUMBERS = 7
+OWN_RATE, BASE_RATE, STEP, WEIGHT_DECAY, DECOUPLED, CLIP_VALUE, FIRST_OPTION = range(7)  # in those of a group
+ACTIVE, SCALE, MOST, DECAY, SHRINK, TOWARDS, FIRST_CONSTANT = range(7)  # in the constants of a step
+RESERVED = {
+    "i",
+    "p",
+    "g",
+    "real",
+    "rule",
+    "formula",
+    "constants",
+    "numbers",
+    "group",
+    "lr",
+    "step",
+}  # of what is written here
+_DOWN = 2.0**-600
 
-@kernel("g[N] hyper:d[4] -> &p[N] &velocity[N]")
-def sgd(g, hyper, p, velocity):
-    """hyper = lr, momentum, weight_decay, step (1 for the first)."""
-    before = flush_subnormals()
-    real = p.dtype.type
-    lr, momentum, decay = real(hyper[0]), real(hyper[1]), real(hyper[2])
-    for i in range(p.size):
-        d = g[i] + decay * p[i]
-        velocity[i] = momentum * velocity[i] + d
-        p[i] -= lr * velocity[i]
-    restore(before)
 
+class Update(Kernel):
+    """The kernel that applies `rule(p, g, *slots, *constants)`, one number of each in, (p, *slots) out, to a parameter.
 
-@kernel("g[N] hyper:d[6] -> &p[N] &m[N] &v[N]")
-def adam(g, hyper, p, m, v):
-    """hyper = lr, beta1, beta2, eps, weight_decay, step (1 for the first).
-
-    The means of a unit that is always off fade to zero, and not to subnormal numbers.
+    The gradient is scaled, clipped to -most..most, and has decay p added; p is shrunk first. It is written when it is first
+    used.
     """
+
+    def __init__(self, name, rule, slots):
+        parameters = list(inspect.signature(rule).parameters)
+        self._rule, self._constants = rule, parameters[2 + len(slots) :]
+        if parameters[: 2 + len(slots)] != ["p", "g", *slots]:
+            raise ValueError(
+                f"{name}: a rule takes p, g and the slots {', '.join(slots)}, in this order, got {parameters}"
+            )
+        if taken := RESERVED.intersection(parameters[2:]):
+            raise ValueError(f"{name}: a slot or constant cannot be called {min(taken)!r}, which the kernel uses")
+        self._slots, self.constants = slots, FIRST_CONSTANT + len(self._constants)
+        state = " ".join(f"&{slot}[N]" for slot in ("p", *slots))
+        self._declare(name, ["g", "constants", "p", *slots], f"g[N] constants:d[{self.constants}] -> {state}")
+
+    @property
+    def _function(self):
+        state = ", ".join(f"{slot}[i]" for slot in ("p", *self._slots))
+        given = ", ".join(["x", "d", *(f"{slot}[i]" for slot in self._slots), *(f"_{c}" for c in self._constants)])
+        lines = [
+            f"def {self.name}(g, constants, {', '.join(['p', *self._slots])}):",
+            f"    if constants[{ACTIVE}] == 0: return",
+            "    before = flush_subnormals()",
+            "    real = p.dtype.type",
+            f"    scale, most = real(constants[{SCALE}]), real(constants[{MOST}])",
+            f"    decay, shrink = real(constants[{DECAY}]), real(constants[{SHRINK}])",
+            *(f"    _{c} = real(constants[{FIRST_CONSTANT + i}])" for i, c in enumerate(self._constants)),
+            "    for i in range(p.size):",
+            "        d = scale * g[i]",
+            "        d = -most if d < -most else most if d > most else d",
+            "        d += decay * p[i]",
+            "        x = shrink * p[i]",
+            f"        {state} = rule({given})",
+            "    restore(before)",
+        ]
+        return _written(self.name, lines, self._rule, rule=_inlined(self._rule))
+
+
+class Prepare(Kernel):
+    """The kernel that counts a group's step and makes the constants of it, by `formula(lr, *options, step)`.
+
+    Options come in the order in which the group has them. The formula's last results, as many as `carried` says, are not
+    constants of the rule: it is given them again in the next step, after `step`.
+    """
+
+    def __init__(self, name, formula, options, constants, carried):
+        self._formula, self.counts = formula, (options, constants, carried)
+        self._declare(name, ["numbers", "group", "constants"],
+                      f"-> &numbers:d[{NUMBERS}] &group:d[{FIRST_OPTION + options + carried}] "
+                      f"&constants:d[{constants}]")  # fmt: skip
+
+    @property
+    def _function(self):
+        options, constants, carried = self.counts
+        first, last = FIRST_OPTION, FIRST_OPTION + options
+        given = ["rate", *(f"group[{i}]" for i in range(first, last)), f"group[{STEP}]"]
+        given += [f"group[{i}]" for i in range(last, last + carried)]
+        results = [f"constants[{i}]" for i in range(FIRST_CONSTANT, constants)]
+        results += [f"group[{i}]" for i in range(last, last + carried)]
+        lines = [
+            f"def {self.name}(numbers, group, constants):",
+            "    rate = begin(numbers, group, constants)",
+            f"    if constants[{ACTIVE}] != 0:",
+            f"        {', '.join(results)}{',' * (len(results) == 1)} = formula({', '.join(given)})",
+        ]
+        return _written(self.name, lines, self._formula, begin=_begin, formula=_inlined(self._formula))
+
+
+def _inlined(function):
+    return jit(function, fastmath={"contract"}, inline=True)  # in the order in which it is written
+
+
+def _written(name, lines, function, **used):
+    """The function of these lines; the file and the line of another one decide whether cached code is fresh."""
+    code = function.__code__
+    found = {"__name__": function.__module__, "flush_subnormals": flush_subnormals, "restore": restore, **used}
+    exec(compile("\n" * (code.co_firstlineno - 1) + "\n".join(lines), code.co_filename, "exec"), found)
+    return found[name]
+
+
+@jit(inline=True)
+def _norm(numbers):
+    """The norm of the mean gradient; squares of numbers above 1e150 overflow."""
+    total = numbers[SQUARES]
+    norm = math.sqrt(total) if math.isfinite(total) else math.sqrt(numbers[SCALED_SQUARES]) / _DOWN
+    return norm / numbers[ACCUMULATE]
+
+
+@jit(inline=True)
+def _begin(numbers, group, constants):
+    """The constants that every rule has, and the group's rate."""
+    rate = group[OWN_RATE] * (numbers[RATE] / group[BASE_RATE])
+    if numbers[BATCHES] < numbers[ACCUMULATE]:  # more batches are to come
+        constants[ACTIVE] = 0.0
+        return rate
+    group[STEP] += 1.0
+    factor = numbers[CLIP_NORM] / (_norm(numbers) + 1e-6)
+    decay, ema = group[WEIGHT_DECAY], numbers[EMA]
+    constants[ACTIVE] = 1.0
+    constants[SCALE] = (1.0 if factor > 1.0 else factor) / numbers[ACCUMULATE]
+    constants[MOST] = group[CLIP_VALUE]
+    constants[DECAY] = 0.0 if group[DECOUPLED] != 0 else decay
+    constants[SHRINK] = 1.0 - rate * decay if group[DECOUPLED] != 0 else 1.0
+    constants[TOWARDS] = (1.0 - ema) / (1.0 - ema ** group[STEP])
+    return rate
+
+
+@kernel(f"-> &numbers:d[{NUMBERS}]")
+def tick(numbers):
+    """A new batch: one more of those that an update is made from, and no squares yet."""
+    numbers[BATCHES] = numbers[BATCHES] + 1.0 if numbers[BATCHES] < numbers[ACCUMULATE] else 1.0
+    numbers[SQUARES] = 0.0
+    numbers[SCALED_SQUARES] = 0.0
+
+
+@kernel(f"g[N] numbers:d[{NUMBERS}] -> &total[N]")
+def accumulate(g, numbers, total):
+    """Add the gradient of a batch; the first one replaces what is there."""
+    if numbers[BATCHES] == 1:
+        for i in range(g.size):
+            total[i] = g[i]
+    else:
+        for i in range(g.size):
+            total[i] += g[i]
+
+
+@kernel(f"g[N] numbers:d[{NUMBERS}] -> squares:d[2]")
+def sum_squares(g, numbers, squares):
+    """The sum of the squares, in double precision, and that of numbers scaled down: it is finite if all numbers are."""
     before = flush_subnormals()
-    real = p.dtype.type
-    b1, b2, eps, decay = real(hyper[1]), real(hyper[2]), real(hyper[3]), real(hyper[4])
-    c1, c2 = real(1 - hyper[1]), real(1 - hyper[2])  # not 1 - b1 in float32: the bias correction uses the exact betas
-    size = real(hyper[0] / (1 - hyper[1] ** hyper[5]))
-    root = real(1 / math.sqrt(1 - hyper[2] ** hyper[5]))
-    for i in range(p.size):
-        d = g[i] + decay * p[i]
-        m[i] = b1 * m[i] + c1 * d
-        v[i] = b2 * v[i] + c2 * d * d
-        p[i] -= size * m[i] / (math.sqrt(v[i]) * root + eps)
+    plain, scaled = 0.0, 0.0
+    if numbers[BATCHES] == numbers[ACCUMULATE]:
+        if g.itemsize == 4:
+            for i in range(g.size):
+                x = np.float64(g[i])
+                plain += x * x
+            scaled = plain * _DOWN * _DOWN
+        else:
+            for i in range(g.size):
+                x = np.float64(g[i])
+                plain += x * x
+                x *= _DOWN
+                scaled += x * x
+    squares[0], squares[1] = plain, scaled
     restore(before)
 
 
-@kernel("-> &hyper:d[h]")
-def tick(hyper):
-    """One step more: the last of an optimizer's numbers counts them."""
-    hyper[hyper.size - 1] += 1
+@kernel(f"squares:d[2] -> &numbers:d[{NUMBERS}]")
+def add_squares(squares, numbers):
+    """Add one gradient's sums to those of all."""
+    numbers[SQUARES] += squares[0]
+    numbers[SCALED_SQUARES] += squares[1]
+
+
+@kernel(f"numbers:d[{NUMBERS}] -> &failed:i[1]")
+def check_squares(numbers, failed):
+    """Set `failed` if a number of those that were squared is infinite or NaN."""
+    if not math.isfinite(numbers[SCALED_SQUARES]):
+        failed[0] = 1
+
+
+@kernel("p[N] constants:d[c] -> &mean[N]")
+def average(p, constants, mean):
+    """Move the averages of the weights towards the weights."""
+    if constants[ACTIVE] == 0:
+        return
+    towards = p.dtype.type(constants[TOWARDS])
+    for i in range(p.size):
+        mean[i] += towards * (p[i] - mean[i])
 
 
 @kernel("g[N] -> &failed:i[1]")

@@ -1,97 +1,154 @@
-"""Optimizer: what SGD, Adam and your own share. An optimizer sees a parameter as flat numbers (`take`, `put`) and `.grad`."""
+"""Optimizer: what all optimizers share. An optimizer sees a parameter as flat numbers (`take`, `put`) and `.grad`."""
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+import contextlib
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import kernels
-from .._parameter import Parameter
 from ..errors import GradientError, OptionError
-from ..kernels import Kernel, current, kept
-from ._update import Update
-
-
-@dataclass(frozen=True)
-class Number:
-    """What one of an optimizer's numbers may be: at least `low` (or above it), and below `below`."""
-
-    low: float = 0.0
-    below: float = math.inf
-    above: bool = False
-    called: str = ""  # in errors, where the option has another name
-
-    def checked(self, owner, name, value):
-        """The value as a float, or an OptionError."""
-        real = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
-        with np.errstate(over="ignore"):
-            single = np.float32(value) if real else np.nan  # a float32 model computes with it
-        if not (single > self.low if self.above else single >= self.low) or not single < self.below:
-            bound = f"{'above' if self.above else 'of at least'} {self.low:g}"
-            bound += "" if self.below == math.inf else f" and below {self.below:g}"
-            raise OptionError(f"{owner}: {self.called or name} must be a number {bound}, got {value!r}")
-        return float(value)
+from ..kernels import current
+from ..kernels.updates import ACCUMULATE, BATCHES, CLIP_NORM, EMA, NUMBERS, RATE, STEP, Prepare, Update
+from ._given import COMMON, EMA_RATE, WHOLE, by_name, checked_groups, checked_options, signature
+from ._group import Group, shown
+from ._numbers import Limit, Number
+from ._step import Step, take_one_by_one
 
 
 class Optimizer:
-    """Base class. A subclass names its state arrays, its numbers, and its two forms of one update rule.
+    """Base class. A subclass is its arrays, its numbers, and one update rule in two pure functions.
 
-    `slots` are the arrays kept for each parameter, of its shape; `hyper` the numbers that a step reads, in order, with what
-    they may be; `rule(p, g, *slots, *hyper, step)` the update in NumPy, the definition; `kernel` the same in one pass over
-    memory.
+    `slots` are the arrays kept for each parameter, of its shape, zero at first; `hyper` the numbers, `lr` first, with their
+    defaults and what they may be. `constants(lr, *hyper, step)` computes once a step, in double precision, what depends on
+    no element; `rule(p, g, *slots, *constants)` gives (p, *slots) for one number of each, or for NumPy arrays: kernels are
+    compiled from both. Every number in the rule is a constant, so that float32 stays float32. `carried` names what goes
+    from step to step: `constants` is given it after `step`, and returns it last.
+
+    Every optimizer takes these options by name:
+
+    - weight_decay >= 0 is added to the gradient as weight_decay p or, with `decoupled`, shrinks p by the factor
+      1 - lr weight_decay before the step (Loshchilov and Hutter 2019).
+    - clip_norm > 0 scales all gradients by min(1, clip_norm / (norm + 1e-6)), where norm is that of all of them together
+      (Pascanu et al. 2013); clip_value > 0 then limits each number to -clip_value..clip_value.
+    - ema in [0, 1) keeps averages of the weights for `averaged`: of those after step i with weights in proportion to
+      ema**(t - i), so the first steps are not drawn to any start.
+    - accumulate = n makes one update of n calls of `step`, with the mean of their gradients.
+
+    Instead of parameters, groups: `[{"params": [...], "lr": 1e-4, "weight_decay": 0}, {"params": [...]}]`. An lr of a
+    group keeps its ratio to the optimizer's lr, which schedules set. Raises OptionError for unknown options, for numbers
+    out of range and for lists of parameters that cannot be trained.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
-    hyper: ClassVar[dict[str, Number]] = {}
-    kernel: ClassVar[Kernel]
+    hyper: ClassVar[dict[str, Any]] = {"lr": Number(1e-3)}
+    carried: ClassVar[dict[str, float]] = {}
+    elsewhere: ClassVar[dict[str, str]] = {}  # options of other libraries: what to use here
+    options: ClassVar[dict[str, Any]] = {}
+    kernel: ClassVar[Update]
+    prepare: ClassVar[Prepare]
 
-    def __init__(self, parameters, **hyper):
-        numbers = self._checked_hyper(hyper)
-        self.parameters = self._checked_parameters(parameters)
-        self._numbers = np.array([*numbers, 0.0], dtype=np.float64)  # the last counts the steps
-        self._state = [tuple(np.zeros(p.size, dtype=_real(p)) for _ in self.slots) for p in self.parameters]  # flat
+    def __init_subclass__(cls):
+        """Make the kernels, the signature, and a property for each number: `optimizer.lr = 0.01`."""
+        super().__init_subclass__()
+        before, name = cls.__mro__[1], cls.__name__.lower()
+        cls.options = {k: v for k, v in cls.hyper.items() if k not in COMMON} | COMMON | cls.hyper
+        if cls.rule is not before.rule or cls.slots != before.slots:
+            cls.kernel = Update(f"update_{name}", cls.rule, cls.slots)
+        counts = len(cls.options) - 4, cls.kernel.constants, len(cls.carried)
+        if cls.constants is not before.constants or counts != before.prepare.counts:
+            cls.prepare = Prepare(f"prepare_{name}", cls.constants, *counts)
+        for option, kind in cls.options.items():
+            setattr(cls, option, _number_property(option, kind))
+        cls.__signature__ = signature(cls)
+
+    def __init__(self, parameters, *positional, **options):
+        name = type(self).__name__
+        options = by_name(type(self), positional, options)
+        whole = {option: options.pop(option, None) for option in WHOLE}
+        self.defaults = {k: kind.checked(name, k, kind.default) for k, kind in self.options.items()}
+        self.defaults |= checked_options(type(self), options)
+        self._numbers = np.zeros(NUMBERS, np.float64)
+        self._numbers[RATE] = self.defaults["lr"]
+        self._set_whole(name, **whole)
+        self.groups = [Group(self, ps, own) for ps, own in checked_groups(type(self), parameters)]
+        for group in self.groups:
+            self.check_together(group.values())
+        self.parameters = [p for group in self.groups for p in group.parameters]
+        self._group_of = [group for group in self.groups for _ in group.parameters]
+        self._slots = (
+            *self.slots,
+            *(["accumulated"] if self.accumulate > 1 else []),
+            *(["average"] if self._averages else []),
+        )
+        self._state = [{s: np.zeros(p.size, dtype=_real(p)) for s in self._slots} for p in self.parameters]  # flat
         self._shapes = [p.shape for p in self.parameters]
         self._tensors = all(p.engine == "tensor" for p in self.parameters)
         self._failed, self._stops = np.zeros(1, np.int64), np.zeros(1, np.int64)  # whether numbers were not finite
-        self._update = None  # how to update tensors, made at the first step
+        self._steps: dict[bool, Step] = {}  # how to update tensors, made at the first step
+        self._weights: Any = None  # while the averages are in their place
 
+    def _set_whole(self, name, clip_norm, ema, accumulate):
+        accumulate = 1 if accumulate is None else accumulate
+        if not isinstance(accumulate, int | np.integer) or isinstance(accumulate, bool) or accumulate < 1:
+            raise OptionError(f"{name}: accumulate must be a whole number of at least 1, got {accumulate!r}")
+        self._clips, self._averages = clip_norm is not None, ema is not None
+        self._numbers[CLIP_NORM] = Limit().checked(name, "clip_norm", clip_norm)
+        self._numbers[EMA] = EMA_RATE.checked(name, "ema", ema) if self._averages else 0.0
+        self._numbers[ACCUMULATE] = self._numbers[BATCHES] = accumulate
+
+    def check_together(self, values):
+        """Raise OptionError where a group's numbers do not go together; `values` are all of them by name."""
+
+    # ---- the rule -------------------------------------------------------------------------------------------------
+    @staticmethod
+    def constants(*numbers):
+        """What the rule needs that depends on no element."""
+        raise NotImplementedError
+
+    @staticmethod
+    def rule(p, g):
+        """The update."""
+        raise NotImplementedError
+
+    # ---- numbers of the whole -------------------------------------------------------------------------------------
     @property
     def steps(self):
-        """How many steps were taken."""
-        _noted("reads how many steps the optimizer took")
-        return int(self._numbers[-1])
+        """How many updates were made."""
+        self._between_steps("reads how many steps the optimizer took")
+        return int(self.groups[0].numbers[STEP])
 
-    def _checked_hyper(self, hyper):
-        name = type(self).__name__
-        return [number.checked(name, option, hyper[option]) for option, number in self.hyper.items()]
+    @property
+    def accumulate(self):
+        """How many calls of `step` make an update."""
+        return int(self._numbers[ACCUMULATE])
 
-    def _checked_parameters(self, parameters):
-        name = type(self).__name__
-        if (
-            not isinstance(parameters, Iterable)
-            or isinstance(parameters, Parameter)
-            or hasattr(parameters, "parameters")
-        ):
-            raise OptionError(f"{name}: expected a list of parameters, such as model.parameters(), got {parameters!r}")
-        parameters = list(parameters)
-        if not parameters:
-            raise OptionError(
-                f"{name}: the list of parameters is empty; there is nothing to train. Weights of your own must be tg.Parameter"
-            )
-        for i, p in enumerate(parameters):
-            if not isinstance(p, Parameter):
-                raise OptionError(f"{name}: parameter {i} is a {type(p).__name__}, expected a tensorgrad.Parameter")
-        if len({id(p) for p in parameters}) != len(parameters):
-            raise OptionError(f"{name}: a parameter is in the list twice; it would be updated twice a step")
-        return parameters
+    @property
+    def clip_norm(self):
+        """The most that the norm of all gradients may be; None for no limit."""
+        return Limit().shown(self._numbers[CLIP_NORM])
 
-    def __init_subclass__(cls):
-        """Each number of `hyper` can be read and set by name, at any time: `optimizer.lr = 0.01`."""
-        super().__init_subclass__()
-        for i, (name, number) in enumerate(cls.hyper.items()):
-            setattr(cls, name, _number_property(i, name, number))
+    @clip_norm.setter
+    def clip_norm(self, value):
+        self._set_later("clip_norm", CLIP_NORM, self._clips, Limit(), value)
+
+    @property
+    def ema(self):
+        """The decay of the averages of the weights; None where there are none."""
+        return float(self._numbers[EMA]) if self._averages else None
+
+    @ema.setter
+    def ema(self, value):
+        self._set_later("ema", EMA, self._averages, EMA_RATE, value)
+
+    def _set_later(self, name, place, given, kind, value):
+        self._between_steps(f"sets the optimizer's {name}")
+        if not given or value is None:
+            raise OptionError(f"{type(self).__name__}: {name} is switched on and off only where the optimizer is made")
+        self._numbers[place] = kind.checked(type(self).__name__, name, value)
+
+    def _between_steps(self, what):
+        """Note in an open log that the step does what its rows would not repeat."""
+        if current.log is not None:
+            current.log.fail(f"the step {what}")
 
     # ---- training -------------------------------------------------------------------------------------------------
     def step(self):
@@ -102,7 +159,7 @@ class Optimizer:
         self.apply(self.gradients())
 
     def gradients(self):
-        """The gradient of each parameter, flat, and None for a frozen one; GradientError where one is missing."""
+        """The gradient of each parameter, and None for a frozen one; GradientError where one is missing."""
         grads = [p.value.grad if p._flat is not None and p._requires_grad else p.grad for p in self.parameters]
         for i, g in enumerate(grads):
             if g is None and (p := self.parameters[i]).requires_grad:
@@ -119,86 +176,126 @@ class Optimizer:
         With `finite` nothing is changed if a gradient has an infinity or NaN in it.
         """
         self._failed[0] = 0
+        if self._weights is not None:
+            raise OptionError(
+                f"{type(self).__name__}.step: the averages are in place of the weights; step after `averaged()`"
+            )
         for g, shape in zip(grads, self._shapes):  # noqa: B905
             if g is not None and (g.shape != shape or not g.flags.c_contiguous):
                 raise GradientError(
                     f"{type(self).__name__}.step: a gradient of shape {g.shape} does not fit its parameter of shape {shape}"
                 )
         if not self._tensors or current.log is not None:
-            return self._apply_one_by_one(grads, finite)
-        if self._update is None or not self._update.fits(grads):
-            self._update = Update(self, grads)
-        return self._update(grads, finite)
-
-    def _apply_one_by_one(self, grads, finite):
-        """The same, parameter by parameter: on Values, and while a log of kernel calls is open."""
-        flat = [None if g is None else np.asarray(g).reshape(-1) for g in grads]
-        if finite:
-            for g in flat:
-                if g is not None:
-                    kernels.check_finite(g, kept(self._failed))
-            if self._failed[0]:
-                return False
-            kernels.stop_if(self._failed, kept(self._stops))
-        kernels.tick(kept(self._numbers))
-        for p, g, slots in zip(self.parameters, flat, self._state, strict=True):
-            if g is not None:
-                numbers = p.take()
-                self.kernel(g, self._numbers, kept(numbers), *(kept(slot) for slot in slots))
-                p.put(numbers)
-        return True
+            return take_one_by_one(self, grads, finite)
+        step = self._steps.get(finite)
+        if step is None or not step.fits(grads):
+            step = self._steps[finite] = Step(self, grads, finite)
+        return step(grads)
 
     def zero_grad(self):
         """Forget the gradients of all parameters."""
         for p in self.parameters:
             p.grad = None
 
+    @contextlib.contextmanager
+    def averaged(self):
+        """Inside a `with` block the parameters are the averages that `ema=` keeps; afterwards they are as they were.
+
+        Before the first update the averages are the weights. Raises OptionError without `ema=`.
+
+        >>> import numpy as np, tensorgrad as tg
+        >>> p = tg.Parameter(np.array([0.0]))
+        >>> sgd = tg.optim.SGD([p], lr=1.0, ema=0.5)
+        >>> for _ in range(2):
+        ...     p.grad = -np.ones(1)
+        ...     sgd.step()
+        >>> with sgd.averaged():
+        ...     print(p.data.round(4))  # (0.5 * 1 + 1 * 2) / (0.5 + 1)
+        [1.6667]
+        >>> p.data
+        array([2.])
+        """
+        self._between_steps("takes the averages of the weights")
+        name = type(self).__name__
+        if not self._averages:
+            raise OptionError(f"{name}.averaged: there are no averages; make the optimizer with ema=0.999, say")
+        if self._weights is not None:
+            raise OptionError(f"{name}.averaged: the averages are in place of the weights already")
+        self._weights = [np.array(p.data) for p in self.parameters]
+        try:
+            for p, state in zip(self.parameters, self._state, strict=True):
+                if self.steps:
+                    p.data = state["average"].reshape(p.shape)
+            yield
+        finally:
+            weights, self._weights = self._weights, None
+            for p, before in zip(self.parameters, weights, strict=True):
+                p.data = before
+
     def __getstate__(self):
         """Copies make their own update calls: those of this optimizer know addresses."""
-        return vars(self) | {"_update": None}
+        return vars(self) | {"_steps": {}}
 
     # ---- state ----------------------------------------------------------------------------------------------------
     def state_dict(self):
         """A copy of everything the optimizer remembers: its numbers, the count of steps, the arrays of each parameter."""
-        _noted("reads the optimizer's state")
+        self._between_steps("reads the optimizer's state")
         return {
-            "hyper": dict(zip(self.hyper, self._numbers[:-1].tolist(), strict=True)),
-            "steps": self.steps,
+            "options": {k: kind.shown(self.defaults[k]) for k, kind in self.options.items()} | {"lr": self.lr}
+            | {"clip_norm": self.clip_norm, "ema": self.ema, "accumulate": self.accumulate},
+            "batches": int(self._numbers[BATCHES]),
+            "groups": [group.state_dict() for group in self.groups],
             "state": [
-                {k: a.reshape(p.shape).copy() for k, a in zip(self.slots, arrays, strict=True)}
+                {k: a.reshape(p.shape).copy() for k, a in arrays.items()}
                 for p, arrays in zip(self.parameters, self._state, strict=True)
             ],
-        }
+        }  # fmt: skip
 
     def load_state_dict(self, state):
-        """Take over what `state_dict` gave; the parameters must have the same shapes in the same order.
+        """Take over what `state_dict` gave; the parameters must have the same shapes in the same order and groups.
 
         Raises OptionError where it does not fit; nothing is changed then.
         """
-        _noted("loads a state into the optimizer")
+        self._between_steps("loads a state into the optimizer")
         name = type(self).__name__
         try:
             arrays = [{k: np.asarray(a, dtype=_real(p)) for k, a in s.items()}
                       for p, s in zip(self.parameters, state["state"], strict=True)]  # fmt: skip
-            steps, hyper = int(state["steps"]), dict(state["hyper"])
             shapes = [{k: a.shape for k, a in s.items()} for s in arrays]
-            fits = shapes == [dict.fromkeys(self.slots, p.shape) for p in self.parameters]
-            fits = fits and steps >= 0 and set(hyper) == set(self.hyper)
-        except (KeyError, TypeError, ValueError, AttributeError):
+            fits = shapes == [dict.fromkeys(self._slots, p.shape) for p in self.parameters]
+            options = dict(state["options"])
+            whole = {k: options.pop(k) for k in WHOLE}
+            fits = fits and set(options) == set(self.options) and whole["accumulate"] == self.accumulate
+            fits = fits and (whole["clip_norm"] is not None, whole["ema"] is not None) == (self._clips, self._averages)
+            batches = int(state["batches"])
+            fits = fits and 1 <= batches <= self.accumulate
+            defaults = {k: kind.checked(name, k, options[k]) for k, kind in self.options.items()} if fits else {}
+            groups = [g.checked_state(s) for g, s in zip(self.groups, state["groups"], strict=True)]
+            numbers = [Limit().checked(name, "clip_norm", whole["clip_norm"])]
+            numbers += [EMA_RATE.checked(name, "ema", whole["ema"] or 0.0)]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, OptionError):
+                raise
             fits = False
         if not fits:
             raise OptionError(
                 f"{name}.load_state_dict: the state is of other parameters or another optimizer, or incomplete"
             )
-        self._numbers[:-1] = self._checked_hyper(hyper)
-        self._numbers[-1] = steps
+        self.defaults = defaults
+        self._numbers[[RATE, CLIP_NORM, EMA, BATCHES]] = defaults["lr"], *numbers, batches
+        for group, (found, own) in zip(self.groups, groups, strict=True):
+            group.numbers[...], group._own = found, own
         for mine, saved in zip(self._state, arrays, strict=True):
-            for slot, array in zip(self.slots, mine, strict=True):
+            for slot, array in mine.items():
                 array[...] = saved[slot].reshape(-1)
 
     def __repr__(self):
-        numbers = ", ".join(f"{h}={v:g}" for h, v in zip(self.hyper, self._numbers[:-1], strict=True))
-        return f"{type(self).__name__}({len(self.parameters)} parameters, {numbers})"
+        values = {k: kind.shown(self.defaults[k]) for k, kind in self.options.items()} | {"lr": self.lr}
+        whole = {"clip_norm": self.clip_norm, "ema": self.ema, "accumulate": self.accumulate}
+        plain = {"decoupled": False, "clip_value": None, "clip_norm": None, "ema": None, "accumulate": 1}
+        told = {k: v for k, v in (values | whole).items() if k not in plain or v != plain[k]}
+        groups = f" in {len(self.groups)} groups" if len(self.groups) > 1 else ""
+        return f"{type(self).__name__}({len(self.parameters)} parameters{groups}, {shown(told)})"
 
 
 def _real(p):
@@ -206,19 +303,22 @@ def _real(p):
     return p.dtype if p.dtype != object else np.float64
 
 
-def _noted(what):
-    """Note in an open log that the step does what its rows would not repeat."""
-    if current.log is not None:
-        current.log.fail(f"the step {what}")
-
-
-def _number_property(i, name, number):
+def _number_property(name, kind):
     def read(self):
-        _noted(f"reads the optimizer's {name}")
-        return float(self._numbers[i])
+        self._between_steps(f"reads the optimizer's {name}")
+        return kind.shown(self._numbers[RATE] if name == "lr" else self.defaults[name])
 
     def write(self, value):
-        _noted(f"sets the optimizer's {name}: set it between the steps, where it is read anew")
-        self._numbers[i] = number.checked(type(self).__name__, name, value)
+        self._between_steps(f"sets the optimizer's {name}: set it between the steps, where it is read anew")
+        number = kind.checked(type(self).__name__, name, value)
+        for group in self.groups:
+            self.check_together(group.values() | ({} if name in group._own else {name: value}))
+        self.defaults[name] = number
+        if name == "lr":
+            self._numbers[RATE] = number
+        for group in self.groups:
+            group.take_default(name, number)
 
-    return property(read, write, doc=f"{name}; may be changed at any time.")
+    return property(
+        read, write, doc=f"{name}; may be changed between steps, for the groups that have none of their own."
+    )

@@ -105,16 +105,17 @@ def test_rows_run_in_order_and_steps_one_after_another():
 
 @pytest.mark.parametrize("failed", [0, 1])
 def test_a_row_that_raises_ends_the_walk(failed):
-    ticks, stops = np.zeros(1), np.zeros(1, np.int64)
-    rows = [(kernels.tick, (ticks,)), (kernels.stop_if, (np.array([failed]), stops)), (kernels.tick, (ticks,))]
+    ticks, stops = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    tick = (kernels.advance, (np.ones(1, np.int64), ticks))
+    rows = [tick, (kernels.stop_if, (np.array([failed]), stops)), tick]
     assert run(*rows, steps=5) == (0 if failed else 5)
     assert ticks[0] == (1 if failed else 10)
     assert stops[0] == failed
 
 
 def test_segments_count_together_and_the_step_that_raised_does_not_count():
-    ticks, failed = np.zeros(1), np.zeros(1, np.int64)
-    good = Segment([call_row(kernels.tick, (ticks,))])
+    ticks, by, failed = np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64)
+    good = Segment([call_row(kernels.advance, (by, ticks))])
     number, stops = np.array([np.nan]), np.zeros(1, np.int64)
     bad = Segment([call_row(kernels.check_finite, (number, failed)), call_row(kernels.stop_if, (failed, stops))])
     plan = np.array([*good(4), *bad(3), *good(5)], np.int64)
