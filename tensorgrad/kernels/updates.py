@@ -33,6 +33,7 @@ RESERVED = {
     "step",
 }  # of what is written here
 _DOWN = 2.0**-600
+_BLOCK = 4096
 
 
 class Update(Kernel):
@@ -168,14 +169,25 @@ def accumulate(g, numbers, total):
 
 @kernel(f"g[N] numbers:d[{NUMBERS}] -> squares:d[2]")
 def sum_squares(g, numbers, squares):
-    """The sum of the squares, in double precision, and that of numbers scaled down: it is finite if all numbers are."""
+    """The sum of the squares, in double precision, and that of numbers scaled down: it is finite if all numbers are.
+
+    Blocks of float32 are summed as they are; where that overflows, number by number in double precision.
+    """
     before = flush_subnormals()
     plain, scaled = 0.0, 0.0
     if numbers[BATCHES] == numbers[ACCUMULATE]:
         if g.itemsize == 4:
-            for i in range(g.size):
-                x = np.float64(g[i])
-                plain += x * x
+            for first in range(0, g.size, _BLOCK):
+                block, zero = g[first : first + _BLOCK], g.dtype.type(0)
+                total = zero
+                for i in range(block.size):
+                    total += block[i] * block[i]
+                part = np.float64(total)
+                if not math.isfinite(part):
+                    part = np.float64(0)
+                    for i in range(block.size):
+                        part += np.float64(block[i]) * np.float64(block[i])
+                plain += part
             scaled = plain * _DOWN * _DOWN
         else:
             for i in range(g.size):

@@ -1,6 +1,7 @@
 """Optimizer: what all optimizers share. An optimizer sees a parameter as flat numbers (`take`, `put`) and `.grad`."""
 
 import contextlib
+import inspect
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,18 +44,23 @@ class Optimizer:
     carried: ClassVar[dict[str, float]] = {}
     elsewhere: ClassVar[dict[str, str]] = {}  # options of other libraries: what to use here
     options: ClassVar[dict[str, Any]] = {}
+    constants: ClassVar[Any]
+    rule: ClassVar[Any]
     kernel: ClassVar[Update]
+    __signature__: ClassVar[inspect.Signature]
+    lr: Any
     prepare: ClassVar[Prepare]
 
     def __init_subclass__(cls):
         """Make the kernels, the signature, and a property for each number: `optimizer.lr = 0.01`."""
         super().__init_subclass__()
-        before, name = cls.__mro__[1], cls.__name__.lower()
+        before: Any = cls.__mro__[1]
+        name = cls.__name__.lower()
         cls.options = {k: v for k, v in cls.hyper.items() if k not in COMMON} | COMMON | cls.hyper
-        if cls.rule is not before.rule or cls.slots != before.slots:
+        if cls.rule is not getattr(before, "rule", None) or cls.slots != before.slots:
             cls.kernel = Update(f"update_{name}", cls.rule, cls.slots)
         counts = len(cls.options) - 4, cls.kernel.constants, len(cls.carried)
-        if cls.constants is not before.constants or counts != before.prepare.counts:
+        if cls.constants is not getattr(before, "constants", None) or counts != before.prepare.counts:
             cls.prepare = Prepare(f"prepare_{name}", cls.constants, *counts)
         for option, kind in cls.options.items():
             setattr(cls, option, _number_property(option, kind))
@@ -97,17 +103,6 @@ class Optimizer:
 
     def check_together(self, values):
         """Raise OptionError where a group's numbers do not go together; `values` are all of them by name."""
-
-    # ---- the rule -------------------------------------------------------------------------------------------------
-    @staticmethod
-    def constants(*numbers):
-        """What the rule needs that depends on no element."""
-        raise NotImplementedError
-
-    @staticmethod
-    def rule(p, g):
-        """The update."""
-        raise NotImplementedError
 
     # ---- numbers of the whole -------------------------------------------------------------------------------------
     @property

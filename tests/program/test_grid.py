@@ -187,7 +187,7 @@ class Case:
         return X, kinds[LOSSES[self.loss][1]]
 
     def fit(self, **options):
-        """(the losses of at least STEPS steps, the parameters, the history)."""
+        """(the losses of at least STEPS steps, the parameters and their averages, the history)."""
         model = self.model()
         optimizer = OPTIMIZERS[self.optimizer](model.parameters())
         weights = np.random.default_rng(self.number).uniform(0.5, 2, self.rows) if self.weighted else None
@@ -196,8 +196,9 @@ class Case:
                          shuffle=self.shuffle, seed=self.seed, metrics=self.metrics, schedule=self.schedule, sample_weight=weights,
                          progress=False,
                          **options)  # fmt: skip
-        assert optimizer.steps == len(history.steps) >= STEPS
-        return np.array(history.steps), [p.data for p in model.parameters()], history
+        assert optimizer.steps == len(history.steps) // optimizer.accumulate and len(history.steps) >= STEPS
+        state = [a for arrays in optimizer.state_dict()["state"] for slot, a in arrays.items() if slot == "average"]
+        return np.array(history.steps), [*(p.data for p in model.parameters()), *state], history
 
     def expected_threads(self):
         """As many as were asked for, if each has a row of the smallest batch and eight of the others; 0: not known."""
@@ -334,7 +335,7 @@ def test_a_needed_row_left_out_is_noticed(monkeypatch):
     def too_few(trace):
         kept = simplify.simplify(trace)
         trace.rows = [row for row in trace.rows if row.kernel is not kernels.check_finite or row.operands[0].size == 1]
-        del trace.rows[next(i for i, row in enumerate(trace.rows) if row.kernel.name == "prepare_sgd")]
+        del trace.rows[next(i for i, row in enumerate(trace.rows) if row.kernel.name.startswith("prepare_"))]
         return kept
 
     monkeypatch.setattr("tensorgrad._program.record.simplify", too_few)

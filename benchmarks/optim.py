@@ -1,0 +1,50 @@
+"""Part `optim`: an eager step of Adam on 1,000,000 parameters, beside PyTorch's fused Adam on 2 threads.
+
+float32; alone, and with a limit on the global norm of the gradients, which they keep to. All take turns in one process; a figure is the median.
+"""
+
+import gc
+
+import numpy as np
+
+import tensorgrad as tg
+
+from .launch import Failed
+from .ops import THREADS, medians
+from .report import table
+
+COUNT = 1_000_000
+GOAL, MOST = 1.5, 0.15  # times PyTorch's speed; what clipping may add
+
+
+def part(options, say):
+    """{what: seconds}."""
+    try:
+        import torch
+    except ImportError:
+        raise Failed("not installed: pip install torch") from None
+    torch.set_num_threads(min(THREADS, options.cores))
+    rng = np.random.default_rng(0)
+    weights, gradient = (rng.normal(size=COUNT).astype(np.float32) for _ in range(2))
+    mine, clipped = (tg.Parameter(weights.copy()) for _ in range(2))
+    theirs = torch.nn.Parameter(torch.tensor(weights))
+    mine.grad, clipped.grad, theirs.grad = gradient, gradient, torch.tensor(gradient)
+    steps = {
+        "PyTorch, fused": torch.optim.Adam([theirs], fused=True).step,
+        "ours": tg.optim.Adam([mine]).step,
+        "ours, clip_norm": tg.optim.Adam([clipped], clip_norm=1e6).step,
+    }
+    for step in steps.values():
+        step()
+    expected = theirs.detach().numpy()
+    if not all(np.allclose(p.data, expected, rtol=1e-4, atol=1e-5) for p in (mine, clipped)):
+        raise Failed("another step than PyTorch's")
+    gc.collect()
+    peer, ours, with_clipping = found = medians(list(steps.values()), 10 * options.rounds)
+    results = dict(zip(steps, found, strict=True))
+    say("\n### a step of Adam on a million parameters: microseconds\n")
+    say(table(["", "us"], [[name, f"{seconds * 1e6:.0f}"] for name, seconds in results.items()]) + "\n")
+    say(
+        f"PyTorch / ours: {peer / ours:.2f} (goal {GOAL}); clipping adds {with_clipping / ours - 1:.0%} (goal under {MOST:.0%})"
+    )
+    return results
