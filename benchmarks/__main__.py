@@ -4,7 +4,8 @@ Workloads compare the time of a training step (or of one prediction); without a 
 something else: `process` whole processes, `memory` their peak memory, `compile_time` the wait before a new
 architecture's first step, `scaling` how a step's time grows, `scalar` microgrid against micrograd, `ops` every elementwise
 op and reduction and `layers` convolution, pooling and normalisation against PyTorch's, `networks` whole steps of networks
-with such layers, `optim` Adam on a million parameters. Peers that are not installed are named and left out. All workloads take five minutes a
+with such layers, `optim` Adam on a million parameters. Peers that are not installed are named and left out.
+All workloads take five minutes a
 round; leave the machine alone meanwhile.
 """
 
