@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .side import Side
-from .workloads import DQN, GAMMA, MLP, ONE_ROW, SWEEP
+from .workloads import DQN, GAMMA, MAX_NORM, MLP, ONE_ROW, SWEEP
 
 STEPS = 100  # in one call of lax.scan, for a full batch; else an epoch
 
@@ -46,6 +46,16 @@ def adam(state, grads, lr, beta1=0.9, beta2=0.999, eps=1e-8):
     scale, root = lr / (1 - beta1**t), jax.lax.rsqrt(1 - beta2**t)
     p = jax.tree.map(lambda p, m, v: p - scale * m / (jnp.sqrt(v) * root + eps), p, m, v)
     return p, m, v, t
+
+
+def huber(x):
+    return jnp.where(abs(x) <= 1, x * x / 2, abs(x) - 0.5)
+
+
+def clipped(grads):
+    norm = jnp.sqrt(sum((g * g).sum() for g in jax.tree.leaves(grads)))
+    factor = jnp.minimum(1, MAX_NORM / (norm + 1e-6))
+    return jax.tree.map(lambda g: g * factor, grads)
 
 
 class Fit(Side):
@@ -155,11 +165,11 @@ class DeepQ(Side):
 
         def loss_of(parameters, s, a, r, s2, done):
             wanted = r + GAMMA * (1 - done) * forward(target, s2).max(axis=1)
-            return ((forward(parameters, s)[rows, a] - wanted) ** 2).mean()
+            return huber(forward(parameters, s)[rows, a] - wanted).mean()
 
         def step(state, *batch):
             loss, grads = jax.value_and_grad(loss_of)(state[0], *batch)
-            return adam(state, grads, work.lr), loss
+            return adam(state, clipped(grads), work.lr), loss
 
         self.step = jax.jit(step, donate_argnums=0)
         self.batches = [tuple(a.astype(np.int32) if a.dtype.kind == "i" else a for a in t) for t in work.transitions()]

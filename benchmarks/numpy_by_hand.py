@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from .side import OneAfterAnother, Side
-from .workloads import DQN, GAMMA, MLP, ONE_ROW, SWEEP
+from .workloads import DQN, GAMMA, MAX_NORM, MLP, ONE_ROW, SWEEP
 
 
 def about():
@@ -177,10 +177,13 @@ class DeepQ(Side):
         q = self.network.forward(s)
         error = q[self.rows, a] - target
         g = np.zeros_like(q)
-        g[self.rows, a] = 2 / len(a) * error
+        g[self.rows, a] = np.clip(error, -1, 1) / len(a)
         self.network.backward(g)
+        grad = self.network.grad
+        grad *= min(1, MAX_NORM / (np.sqrt(grad @ grad) + 1e-6))
         self.network.adam(self.work.lr)
-        return (error * error).mean()
+        size = abs(error)
+        return np.where(size <= 1, error * error / 2, size - 0.5).mean()
 
     def check(self):
         return [self.step(*batch) for batch in self.batches[: self.work.checks]]

@@ -10,8 +10,8 @@ import numpy as np
 
 import tensorgrad as tg
 
+from .calls import import_torch, medians
 from .launch import Failed
-from .ops import THREADS, medians
 from .report import table
 
 COUNT = 1_000_000
@@ -20,11 +20,7 @@ GOAL, MOST = 1.5, 0.15  # times PyTorch's speed; what clipping may add
 
 def part(options, say):
     """{what: seconds}."""
-    try:
-        import torch
-    except ImportError:
-        raise Failed("not installed: pip install torch") from None
-    torch.set_num_threads(min(THREADS, options.cores))
+    torch = import_torch(options)
     rng = np.random.default_rng(0)
     weights, gradient = (rng.normal(size=COUNT).astype(np.float32) for _ in range(2))
     mine, clipped = (tg.Parameter(weights.copy()) for _ in range(2))

@@ -7,7 +7,7 @@ import tensorgrad as tg
 from tensorgrad import nn, optim
 
 from .side import Side
-from .workloads import DQN, GAMMA, MLP, ONE_ROW, SWEEP
+from .workloads import DQN, GAMMA, MAX_NORM, MLP, ONE_ROW, SWEEP
 
 
 def about():
@@ -95,14 +95,15 @@ class DeepQ(Side):
     def __init__(self, work):
         super().__init__(work)
         model, target_model = network(work.weights(0)), network(work.weights(1))
-        optimizer = optim.Adam(model.parameters(), lr=work.lr)
+        optimizer = optim.Adam(model.parameters(), lr=work.lr, clip_norm=MAX_NORM)
+        loss_of = nn.HuberLoss()
 
         def train_step(s, a, r, s2, done):
             optimizer.zero_grad()
             with tg.no_grad():
                 target = r + GAMMA * (1 - done) * target_model(s2).max(axis=1)
             q = model(s)[np.arange(len(s)), a]
-            loss = ((q - target) ** 2).mean()
+            loss = loss_of(q, target)
             loss.backward()
             optimizer.step()
             return loss

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from .side import OneAfterAnother, Side
-from .workloads import DQN, GAMMA, MLP, ONE_ROW, SWEEP
+from .workloads import DQN, GAMMA, MAX_NORM, MLP, ONE_ROW, SWEEP
 
 
 def about():
@@ -110,12 +110,13 @@ class DeepQ(Side):
     def loss(self, s, a, r, s2, done):
         with torch.no_grad():
             target = r + GAMMA * (1 - done) * self.target(s2).max(dim=1).values
-        return ((self.model(s)[self.rows, a] - target) ** 2).mean()
+        return nn.functional.huber_loss(self.model(s)[self.rows, a], target)
 
     def step(self, *arrays):
         self.optimizer.zero_grad()
         loss = self.loss(*map(torch.from_numpy, arrays))
         loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)
         self.optimizer.step()
         return loss
 

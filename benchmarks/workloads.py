@@ -10,7 +10,7 @@ import numpy as np
 
 MLP, ONE_ROW, DQN, SWEEP = "mlp", "one row", "dqn", "sweep"  # kinds of work
 MODELS = 16  # in a sweep
-GAMMA = 0.99  # of the dqn
+GAMMA, MAX_NORM = 0.99, 1.0  # of the dqn: its discount, and the most that the norm of all gradients may be
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,16 @@ WORKLOADS = {
         Workload("mnist", "batch 128, 784-512-512-10, 2048 rows", (784, 512, 512, 10), 2048, 128, 24, 1),
         Workload("wide", "batch 4096, 64-256-256-10, 16384 rows", (64, 256, 256, 10), 16384, 4096, 24, 2),
         Workload("predict_one", "one row from Python, 64-128-10", (64, 128, 10), 256, 1, 5000, 20, kind=ONE_ROW),
-        Workload("dqn", "batch 64, 4-120-84-2, a step called from Python", (4, 120, 84, 2), 64, 64, 2000, 20, kind=DQN),
+        Workload(
+            "dqn",
+            "batch 64, 4-120-84-2, Huber loss, clip_norm, a step called from Python",
+            (4, 120, 84, 2),
+            64,
+            64,
+            2000,
+            20,
+            kind=DQN,
+        ),
         Workload("sweep", f"{MODELS} spirals at once, 500 steps each", (2, 64, 64, 3), 300, 300, 500, 20, kind=SWEEP),
     )
 }
