@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import ops
 from ...errors import DataError, ShapeError
-from .loss import Loss, check_between, check_one_of, checked_weights, fixed, seen
+from .loss import Loss, check_between, check_one_of, checked_weights, fixed, seen, shape_of
 
 
 class _OfProbability(Loss):
@@ -67,7 +67,7 @@ class BCEWithLogitsLoss(_OfProbability):
     def values(self, prediction, target):
         weight = fixed(1.0 if self.pos_weight is None else self.pos_weight, prediction)
         return ops.binary_cross_entropy_with_logits(
-            prediction, target, weight if np.shape(prediction) else weight.ravel()[0]
+            prediction, target, weight if shape_of(prediction) else weight.ravel()[0]
         )
 
 

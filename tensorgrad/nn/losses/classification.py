@@ -10,12 +10,12 @@ from ..._parameter import Parameter
 from ..._tensor import Tensor
 from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError
 from ...kernels import constant, current
-from .loss import Loss, as_target, check_count, checked_number, checked_weights, fixed, look_at, numbers
+from .loss import Loss, as_target, check_count, checked_number, checked_weights, fixed, look_at, numbers, shape_of
 
 
 def onehot(labels, like):
     """Which class each label is, of those along the last axis of `like`: int (n, ...) -> bool (n, ..., classes)."""
-    classes = np.arange(np.shape(like)[-1])
+    classes = np.arange(shape_of(like)[-1])
     if current.log is not None:
         classes = constant(classes.astype(np.float32))  # as labels become there
     return ops.equal(beside(labels), classes)
@@ -24,7 +24,7 @@ def onehot(labels, like):
 def beside(x):
     """x with an axis of length 1 after the others."""
     return (
-        ops.reshape(x, (*np.shape(x), 1)) if type(x) in (Tensor, Parameter) or is_grid(x) else np.asarray(x)[..., None]
+        ops.reshape(x, (*shape_of(x), 1)) if type(x) in (Tensor, Parameter) or is_grid(x) else np.asarray(x)[..., None]
     )
 
 
@@ -151,9 +151,9 @@ class CrossEntropyLoss(_OfLabels):
         return not given and self.reduction == "mean"
 
     def forward(self, prediction, target, sample_weight=None):
-        shape = np.shape(prediction)
-        if np.ndim(target) == len(shape):
-            self.check_probabilities(shape, np.shape(target))
+        shape = shape_of(prediction)
+        if len(shape_of(target)) == len(shape):
+            self.check_probabilities(shape, shape_of(target))
             found = self.seen_kind(target) if current.targets is None else current.targets
             if found == "one-hot" and self.is_plain and sample_weight is None and len(shape) == 2:
                 labels = ops.argmax(target, axis=1) if current.log is not None else numbers(target).argmax(axis=1)
@@ -179,7 +179,7 @@ class CrossEntropyLoss(_OfLabels):
         """-sum(weight t log(softmax(logits))) of each row; a class of probability 0 adds 0, whatever its logit is."""
         log_p = ops.log_softmax(logits, axis=-1)
         if self.label_smoothing:
-            target = ops.multiply(target, 1 - self.label_smoothing) + self.label_smoothing / np.shape(logits)[-1]
+            target = ops.multiply(target, 1 - self.label_smoothing) + self.label_smoothing / shape_of(logits)[-1]
         terms = ops.multiply(target, ops.where(ops.greater(target, 0.0), log_p, fixed(0.0, logits)))
         if self.weight is not None:
             terms = ops.multiply(terms, fixed(self.weight, logits))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ... import ops
 from ...errors import DataError, ShapeError
-from .loss import Loss, as_target, check_between, check_equal, checked_number, fixed, seen
+from .loss import Loss, as_target, check_between, check_equal, checked_number, fixed, seen, shape_of
 
 
 class KLDivLoss(Loss):
@@ -41,7 +41,7 @@ class KLDivLoss(Loss):
 
     def reduced(self, values, sample_weight=None, share=None):
         if self.reduction == "batchmean":
-            shape = np.shape(values)
+            shape = shape_of(values)
             rows = ops.sum(values, axis=tuple(range(1, len(shape)))) if len(shape) > 1 else values
             return Loss("mean").reduced(rows, sample_weight)
         return super().reduced(values, sample_weight, share)
@@ -94,12 +94,12 @@ class GaussianNLLLoss(Loss):
         self.eps = checked_number(self.name, "eps", eps, 0, above=True)
 
     def forward(self, mean, target, var, sample_weight=None):  # type: ignore[override]
-        shape = np.shape(mean)
-        check_equal(self.name, "mean", shape, "target", np.shape(target))
-        if np.shape(var) not in (shape, (*shape[:-1], 1)):
+        shape = shape_of(mean)
+        check_equal(self.name, "mean", shape, "target", shape_of(target))
+        if shape_of(var) not in (shape, (*shape[:-1], 1)):
             raise ShapeError(
                 f"{self.name}: var must have the shape of the mean {shape}, or length 1 along its last axis, "
-                f"got {np.shape(var)}"
+                f"got {shape_of(var)}"
             )
         v = seen(var)
         if (v < 0).any():

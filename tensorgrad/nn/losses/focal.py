@@ -7,7 +7,7 @@ import numpy as np
 from ... import ops
 from ...errors import OptionError
 from .classification import _OfLabels, of_label, onehot
-from .loss import check_count, check_one_of, checked_number, checked_weights, fixed
+from .loss import check_count, check_one_of, checked_number, checked_weights, fixed, shape_of
 
 
 class FocalLoss(_OfLabels):
@@ -58,7 +58,7 @@ class FocalLoss(_OfLabels):
             super().check_values(shape, targets)
 
     def values(self, prediction, target):
-        if np.shape(target) == np.shape(prediction):
+        if shape_of(target) == shape_of(prediction):
             right = ops.greater(target, 0.5)
             losses = ops.focal(ops.where(right, prediction, ops.negative(prediction)), gamma=self.gamma)
             shares = None if self.alpha is None else ops.where(

@@ -50,8 +50,8 @@ class Loss(Module):
     # ---- checks ---------------------------------------------------------------------------------------------------
     def checked(self, prediction, target):
         """The target, once it is known to go with the prediction; its numbers are not looked at where fit did so."""
-        shape = np.shape(prediction)
-        self.check_shapes(shape, np.shape(target))
+        shape = shape_of(prediction)
+        self.check_shapes(shape, shape_of(target))
         if current.targets is None and self.looks_at_targets:
             look_at(target, functools.partial(self.check_values, shape))
         return as_target(target, prediction)
@@ -84,16 +84,16 @@ class Loss(Module):
     def reduced(self, values, sample_weight=None, share=None):
         """The values, reduced; `share` is what each of them counts for in the mean, 1 unless given."""
         if sample_weight is not None:
-            weight = self.weight_beside(np.shape(values), sample_weight)
+            weight = self.weight_beside(shape_of(values), sample_weight)
             values = ops.multiply(values, weight)
             share = weight if share is None else ops.multiply(share, weight)
         if self.reduction == "none":
             return values
         if self.reduction == "sum":
             return ops.sum(values)
-        size = int(np.prod(np.shape(values)))
+        size = int(np.prod(shape_of(values)))
         if not size:
-            raise ShapeError(f"{self.name}: the mean over no elements is not defined, shape {np.shape(values)}")
+            raise ShapeError(f"{self.name}: the mean over no elements is not defined, shape {shape_of(values)}")
         if share is None:
             return ops.mean(values)
         total = ops.sum(share)
@@ -102,14 +102,14 @@ class Loss(Module):
                 f"{self.name}: the weights sum to {float(plain(total)):g}, and a mean needs a positive sum: all rows are "
                 "ignored or weigh nothing"
             )
-        times = size // int(np.prod(np.shape(share)))
+        times = size // int(np.prod(shape_of(share)))
         # A batch of training may have no weight, where the data has some: it teaches nothing then.
         least = np.finfo(number_type(values)).tiny
         return ops.divide(ops.sum(values), ops.maximum(total if times == 1 else ops.multiply(total, times), least))
 
     def weight_beside(self, shape, weight):
         """Weights of rows, shaped so that they broadcast along the values' other axes."""
-        given = np.shape(weight)
+        given = shape_of(weight)
         if not given or shape[: len(given)] != given:
             raise ShapeError(
                 f"{self.name}: sample_weight must have the shape of the losses {shape} or of their first axes, got {given}"
@@ -126,6 +126,11 @@ class Loss(Module):
             if not np.array_equal(value, p.default):
                 shown.append(f"{p.name}={value.tolist() if isinstance(value, np.ndarray) else value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def shape_of(x):
+    """The lengths of the axes; np.shape of a Tensor takes the way of a function of NumPy, and ten times as long."""
+    return x.shape if hasattr(x, "shape") else np.shape(x)
 
 
 # ---- for losses ---------------------------------------------------------------------------------------------------------

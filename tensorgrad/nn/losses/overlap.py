@@ -1,11 +1,9 @@
 """Losses of how much two masks overlap."""
 
-import numpy as np
-
 from ... import ops
 from ...errors import ShapeError
 from .binary import _OfProbability, check_probabilities
-from .loss import checked_number
+from .loss import checked_number, shape_of
 
 
 class DiceLoss(_OfProbability):
@@ -30,7 +28,7 @@ class DiceLoss(_OfProbability):
 
     def values(self, prediction, target):
         check_probabilities(self.name, prediction)
-        axes = tuple(range(1, len(np.shape(prediction))))
+        axes = tuple(range(1, len(shape_of(prediction))))
         both = ops.sum(ops.multiply(prediction, target), axis=axes)
         sizes = ops.sum(ops.add(prediction, target), axis=axes)
         return ops.subtract(1.0, ops.divide(2.0 * both + self.smooth, sizes + self.smooth))

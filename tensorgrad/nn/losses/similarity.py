@@ -5,7 +5,7 @@ import numpy as np
 from ... import ops
 from ...errors import ShapeError
 from ...kernels import current
-from .loss import Loss, as_target, check_equal, check_one_of, checked_number, look_at
+from .loss import Loss, as_target, check_equal, check_one_of, checked_number, look_at, shape_of
 
 LEAST = 1e-12  # PyTorch's: added to each squared length, so that rows of zeros have a cosine
 
@@ -14,9 +14,9 @@ def check_rows(name, **inputs):
     """Raise ShapeError unless these are matrices (n, features) of one shape."""
     (first, a), *others = inputs.items()
     if np.ndim(a) != 2:
-        raise ShapeError(f"{name}: expected rows (n, features), got {first} of shape {np.shape(a)}")
+        raise ShapeError(f"{name}: expected rows (n, features), got {first} of shape {shape_of(a)}")
     for other, b in others:
-        check_equal(name, first, np.shape(a), other, np.shape(b))
+        check_equal(name, first, shape_of(a), other, shape_of(b))
 
 
 class CosineEmbeddingLoss(Loss):
@@ -35,8 +35,8 @@ class CosineEmbeddingLoss(Loss):
 
     def forward(self, x1, x2, target, sample_weight=None):  # type: ignore[override]
         check_rows(self.name, x1=x1, x2=x2)
-        if np.shape(target) != np.shape(x1)[:1]:
-            raise ShapeError(f"{self.name}: expected targets of shape {np.shape(x1)[:1]}, got {np.shape(target)}")
+        if shape_of(target) != shape_of(x1)[:1]:
+            raise ShapeError(f"{self.name}: expected targets of shape {shape_of(x1)[:1]}, got {shape_of(target)}")
         if current.targets is None:
             look_at(target, lambda t: check_one_of(self.name, t, -1, 1))
         target = as_target(target, x1)
