@@ -13,6 +13,7 @@ class DiceLoss(_OfProbability):
     where they do not meet (Dice 1945; Milletari et al. 2016). Raises LabelError for targets outside 0..1, DataError for
     predictions outside 0..1, OptionError unless smooth is positive.
 
+    >>> import numpy as np
     >>> DiceLoss()(np.array([[1.0, 0.0, 1.0]]), np.array([[1, 1, 0]]))
     array(0.4)
     """
