@@ -1,6 +1,7 @@
 """What options of ops and layers may be: whole numbers, real numbers, and flags."""
 
 import math
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -66,6 +67,22 @@ def flag(owner, option, value):
     if isinstance(value, np.bool_) or (is_whole(value, 0) and value < 2):
         return bool(value)
     raise OptionError(f"{owner}: {option} must be True or False, got {value!r}")
+
+
+def refuse_unknown(owner, given, known, elsewhere):
+    """OptionError for the first given name that is not known; `elsewhere` maps other libraries' names to what is written
+    instead: the name of an option here, or a few words.
+
+    >>> refuse_unknown("Dense", {"in_features": 2}, ["in_features", "out_features"], {"units": "out_features"})
+    """
+    for name in given:
+        if name not in known:
+            other, near = elsewhere.get(name, ""), get_close_matches(name, known, n=1)
+            if other and (other in known or not other.isidentifier()):
+                hint = f"; use {other}"
+            else:
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise OptionError(f"{owner}: unknown option {name!r}{hint} (known: {', '.join(known)})")
 
 
 def float_dtype(owner, dtype):

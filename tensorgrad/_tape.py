@@ -110,8 +110,9 @@ def backward(root, g, retain_graph):
     """Add to the `.grad` of every leaf; see Tensor.backward."""
     if not root.requires_grad:
         raise GraphError(
-            "backward: nothing was recorded, as no tensor in this calculation has requires_grad=True "
-            "(or it ran under tg.no_grad())"
+            "backward: nothing was recorded, as no tensor in this calculation has requires_grad=True: all parameters "
+            "are frozen (model.unfreeze() lets them train), a forward made plain arrays of its tensors (by .numpy() or "
+            "np.array; use the tensors themselves, with NumPy's functions or tg.ops), or it ran under tg.no_grad()"
         )
     array = root._array
     if g is None:

@@ -124,8 +124,9 @@ def test_backward_through_a_freed_trunk_changes_no_gradient():
 
 
 NOTHING = (
-    "backward: nothing was recorded, as no tensor in this calculation has requires_grad=True "
-    "(or it ran under tg.no_grad())"
+    "backward: nothing was recorded, as no tensor in this calculation has requires_grad=True: all parameters "
+    "are frozen (model.unfreeze() lets them train), a forward made plain arrays of its tensors (by .numpy() or "
+    "np.array; use the tensors themselves, with NumPy's functions or tg.ops), or it ran under tg.no_grad()"
 )
 
 

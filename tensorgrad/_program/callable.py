@@ -317,13 +317,13 @@ def evaluating(model):
     """The model switched to evaluation, nothing recorded on the tape; afterwards each module is as it was."""
     training = [m for _, m in model.named_modules() if m.training]
     for m in training:
-        m.training = False
+        m.switch(False)
     try:
         with no_grad():
             yield
     finally:
         for m in training:
-            m.training = True
+            m.switch(True)
 
 
 # ---- arguments and results --------------------------------------------------------------------------------------------

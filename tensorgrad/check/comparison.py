@@ -15,9 +15,8 @@ from .truth import many_digits, twin_gradients, ulps
 # A whole model may lose digits in ways that no op is to blame for (cancellation between layers), so parameters are held
 # to half of the digits; each op by itself is held to the tolerance of its record.
 _PARAMETER_LIMIT = {"float32": 2.0**13, "float64": 2.0**30}
-_SMALL = (
-    2.0**-10
-)  # of the largest gradient: smaller ones, as of a bias before a BatchNorm, may be what rounding left of 0
+_SMALL = 2.0**-10  # of the largest gradient: smaller ones may be what rounding left of terms that cancel
+_NOTHING = 2.0**-40  # of the largest gradient: smaller ones are 0, as that of a bias before a BatchNorm
 
 
 @dataclass
@@ -28,7 +27,7 @@ class Row:
     shape: tuple
     largest: float  # the largest absolute number
     difference: float  # the largest absolute difference
-    ulps: float  # the same, in last places of the largest number
+    ulps: float  # the same, in last places of the largest number; where that should be 0, of the largest gradient
     ok: bool
 
 
@@ -103,12 +102,12 @@ def compare(model, X, y, loss, digits=None):
     true_value = loss(scalars(X), y)
     true_value.backward()
     rows = [_row("loss", np.asarray(plain(value)), np.asarray(plain(true_value)))]
-    least = _SMALL * max((_largest(q.grad) for q in scalars.parameters() if q.grad is not None), default=0.0)
+    most = max((_largest(q.grad) for q in scalars.parameters() if q.grad is not None), default=0.0)
     for (name, p), (_, q) in zip(tensors.named_parameters(), scalars.named_parameters(), strict=True):
         if p.grad is None and q.grad is None:
             continue
         missing = np.zeros(p.shape, dtype=p.dtype)
-        rows.append(_row(name, missing if p.grad is None else p.grad, missing if q.grad is None else q.grad, least))
+        rows.append(_row(name, missing if p.grad is None else p.grad, missing if q.grad is None else q.grad, most))
     return Comparison(rows, _first_wrong(trace.calls, number), digits, str(model.dtype), len(X))
 
 
@@ -117,10 +116,13 @@ def _largest(numbers):
     return max((x for x in map(abs, map(float, np.ravel(numbers).tolist())) if x < np.inf), default=0.0)
 
 
-def _row(name, got, truth, least=0.0):
-    """A line; the last places are those of the largest number, or of `least` if that is larger."""
-    limit = Tolerance(_PARAMETER_LIMIT[str(got.dtype)], "unit")
-    distance = ulps(got, truth, limit, unit=max(_largest(truth), least))
+def _row(name, got, truth, most=0.0):
+    """A line; `most` is the largest gradient of all parameters, to which one that cancels is held, more strictly."""
+    limit, largest = Tolerance(_PARAMETER_LIMIT[str(got.dtype)], "unit"), _largest(truth)
+    unit = max(largest, _SMALL * most)
+    if largest < _NOTHING * most:
+        limit, unit = Tolerance(limit.ulps * 2.0**-5, "unit"), most
+    distance = ulps(got, truth, limit, unit=unit)
     difference = max(
         (float(abs(t - a)) for a, t in zip(got.ravel().tolist(), truth.ravel().tolist(), strict=True)), default=0
     )

@@ -1,6 +1,7 @@
 """The dense (fully connected) layer."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -61,6 +62,8 @@ class Dense(Module):
             return ops.dense(x, self.weight, self.bias, activation=activation)
         except ShapeError:
             expected = f"expected input of shape (..., {self.in_features}), got {np.shape(x)}"
+            if np.ndim(x) > 2 and math.prod(np.shape(x)[1:]) == self.in_features:
+                expected += "; rows as vectors: put nn.Flatten() before it"
             raise ShapeError(f"Dense({self.in_features}, {self.out_features}): {expected}") from None
 
     def __repr__(self):

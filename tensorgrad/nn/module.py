@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from numbers import Number
 from reprlib import recursive_repr
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from .._parameter import Parameter, changes
 from .._random import generator
 from .._tape import mode
 from .._tensor import Tensor, plain
-from ..errors import DTypeError, EngineError, OptionError, ShapeError, choose
+from ..errors import EngineError, OptionError, ShapeError, choose
 from ..kernels import current
 from ._hooks import FORWARD, GRADIENT, Handle, call_with_hooks
+from ._names import check_options, missing
+from ._state import are_whole, fill, overflows
 from .penalties import penalise, penalised, total
 
 __all__ = ["Module"]
@@ -42,21 +44,40 @@ class Module:
     buffers: tuple[str, ...] = ()  # attributes that are arrays which training changes, and no optimizer
     exact_buffers: tuple[str, ...] = ()  # those that hold whole numbers in a dtype of their own, not the model's
 
+    def __new__(cls, *args, **kwargs):
+        check_options(cls, args, kwargs)
+        make = super().__new__
+        return make(cls) if make is object.__new__ else make(cls, *args, **kwargs)
+
     def forward(self, *args, **kwargs):
         """Compute the output; every subclass has its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...)")
 
     def __setattr__(self, name, value):
         if name in self.buffers and name in vars(self):
-            _fill(f"{type(self).__name__}: {name}", vars(self)[name], value)
+            fill(f"{type(self).__name__}: {name}", vars(self)[name], value)
             return
         if isinstance(value, np.ndarray | Tensor | Number) and type(vars(self).get(name)) is Parameter:
             raise OptionError(
                 f"{type(self).__name__}: {name} is a Parameter, which {type(value).__name__} would put out of training; "
                 f"copy numbers into it, layer.{name}.data = ..., or give a Parameter"
             )
+        if name == "training":
+            self.train(value)
+            return
+        if name in ("requires_grad", "trainable") and isinstance(value, bool) and not hasattr(type(self), name):
+            raise OptionError(
+                f"{type(self).__name__}: a module has no {name} of its own; {'un' if value else ''}freeze() sets that of "
+                "all its parameters"
+            )
         changes.count += 1
         object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """What is missing, with where to find it."""
+            raise AttributeError(missing(self, name), name=name, obj=self)
 
     def __delattr__(self, name):
         changes.count += 1
@@ -153,11 +174,16 @@ class Module:
 
     # ---- state ----------------------------------------------------------------------------------------------------
     def train(self, on=True):
-        """Switch the whole model to training (or, with False, to evaluation); returns it."""
+        """Switch the whole model to training (or, with False, to evaluation), as `model.training = on` does; returns it."""
         on = flag("train", "on", on)
         for _, module in self.named_modules():
-            module.training = on
+            module.switch(on)
         return self
+
+    def switch(self, on):
+        """Switch this module alone, and none inside it."""
+        changes.count += 1
+        object.__setattr__(self, "training", on)
 
     def eval(self):
         """Switch the whole model to evaluation; returns it."""
@@ -216,9 +242,9 @@ class Module:
                 problems.append(f"{name} has shape {state[name].shape}, expected {p.shape}")
             elif name in state and (kind := state[name].dtype).kind not in "fiub" and p.dtype != object:
                 problems.append(f"{name} has dtype {kind}, expected numbers")
-            elif name in state and p.dtype != object and _overflows(state[name], p.dtype):
+            elif name in state and p.dtype != object and overflows(state[name], p.dtype):
                 problems.append(f"{name} has numbers too large for {p.dtype}")
-            elif name in state and id(p) in exact and not _are_whole(state[name], p.dtype):
+            elif name in state and id(p) in exact and not are_whole(state[name], p.dtype):
                 problems.append(
                     f"{name} has other numbers, or of another dtype, than whole ones of at least 0 in {p.dtype}"
                 )
@@ -349,28 +375,6 @@ class Module:
         inside = [*self.children(), *self.own_parameters().items()]
         lines = [f"({name}) {value!r}".replace("\n", "\n  ") for name, value in inside]
         return "\n  ".join([f"{type(self).__name__}(", *lines]) + ("\n)" if lines else ")")
-
-
-def _fill(what, array, new):
-    """Copy numbers into a buffer."""
-    new = as_array(what, new)
-    if new.shape != array.shape:
-        raise ShapeError(f"{what} has shape {array.shape}, it cannot take numbers of shape {new.shape}")
-    if new.dtype.kind not in "fiub":
-        raise DTypeError(f"{what} cannot take numbers of dtype {new.dtype}")
-    array[...] = new
-
-
-def _overflows(numbers, dtype):
-    """Whether a finite number would become infinite."""
-    with np.errstate(over="ignore"):
-        return bool((np.isfinite(numbers) & ~np.isfinite(numbers.astype(dtype))).any())
-
-
-def _are_whole(numbers, dtype):
-    """Whether they are whole numbers of at least 0 that no smaller dtype has rounded."""
-    kept = numbers.dtype.kind in "iu" or numbers.dtype == dtype
-    return kept and bool(((numbers >= 0) & (numbers < 2**53) & (np.floor(numbers) == numbers)).all())
 
 
 def _members(attributes):

@@ -1,7 +1,9 @@
 """Sequential: layers one after another."""
 
+import numpy as np
+
 from .._parameter import changes
-from ..errors import OptionError
+from ..errors import OptionError, TensorgradError
 from .module import Module
 
 __all__ = ["Sequential"]
@@ -37,7 +39,8 @@ class Sequential(Module):
     def add(self, layer):
         """Append a layer; returns the model, so that calls chain."""
         if not isinstance(layer, Module):
-            hint = "; call the class: " + layer.__name__ + "(...)" if isinstance(layer, type) else ""
+            hint = _as_layer(layer) if callable(layer) else ""
+            hint = "; call the class: " + layer.__name__ + "(...)" if isinstance(layer, type) else hint
             hint = (
                 f"; give the layers one by one: {type(self).__name__}(*layers)"
                 if isinstance(layer, list | tuple)
@@ -52,8 +55,15 @@ class Sequential(Module):
         yield from ((name, module) for name, module in super().children() if not name.startswith("layers."))
 
     def forward(self, x):
-        for call in self._calls():
-            x = call(x)
+        calls, i = self._calls(), 0
+        try:
+            for i, call in enumerate(calls):  # noqa: B007
+                x = call(x)
+        except TensorgradError as error:
+            number = sum(1 if isinstance(call, Module) else 2 for call in calls[:i])
+            name = repr(self.layers[number]).partition("(")[0]
+            error.add_note(f"in layer {number} of {type(self).__name__}: {name}, given an input of shape {np.shape(x)}")
+            raise
         return x
 
     def check_inputs(self, X):
@@ -82,3 +92,12 @@ class Sequential(Module):
 
     def __iter__(self):
         return iter(self.layers)
+
+
+def _as_layer(function):
+    """A hint how a function becomes a layer."""
+    from . import activations
+
+    name = str(getattr(function, "name", getattr(function, "__name__", "")))
+    same = next((layer for layer in activations.__all__ if layer.lower() == name.replace("_", "").lower()), None)
+    return f"; use nn.{same}()" if same else "; a function becomes a layer by nn.Lambda(function)"

@@ -121,7 +121,9 @@ class Residual(Sequential):
         before = x if self.shortcut is None else self.shortcut(x)
         if np.shape(y) != np.shape(before):
             what = "the input has" if self.shortcut is None else "the shortcut gives"
-            hint = "; a shortcut, nn.Dense say, can give it the same" if self.shortcut is None else ""
+            layer = "nn.Dense" if np.ndim(before) < 3 else "nn.Conv1d" if np.ndim(before) == 3 else "nn.Conv2d"
+            layer += "(...)" if np.ndim(before) < 3 else "(..., kernel_size=1)"
+            hint = f"; a shortcut={layer} can give it the same" if self.shortcut is None else ""
             raise ShapeError(
                 f"Residual: the layers give shape {np.shape(y)} and {what} {np.shape(before)}; they must be equal{hint}"
             )

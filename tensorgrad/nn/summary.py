@@ -9,7 +9,7 @@ import numpy as np
 
 from .._tape import mode
 from .._tensor import Tensor
-from ..errors import DTypeError, OptionError
+from ..errors import DTypeError, OptionError, ShapeError
 from ..ops._windows import as_numbers
 from ._hooks import Handle
 
@@ -80,6 +80,9 @@ def summarise(model, input_shape, dtype):
         model = model.to("tensor")
     try:
         return Summary(_Calls(model).of(np.zeros((1, *shape), dtype or model.dtype)))
+    except ShapeError as error:
+        error.add_note(f"summary: input_shape is the shape of one row, without the batch axis; got {input_shape!r}")
+        raise
     except DTypeError:
         if dtype is not None:
             raise

@@ -15,7 +15,8 @@ from .softmax import shifted
 
 def _check_cross_entropy(logits, labels):
     if logits.ndim != 2:
-        raise ShapeError(f"softmax_cross_entropy: expected logits of shape (n, classes), got {logits.shape}")
+        hint = "; put nn.Flatten() or a global pooling before the last nn.Dense" if logits.ndim > 2 else ""
+        raise ShapeError(f"softmax_cross_entropy: expected logits of shape (n, classes), got {logits.shape}{hint}")
     n, classes = logits.shape
     if labels.dtype.kind not in "iu":
         raise DTypeError(

@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import FileError, OptionError, need
 from .palette import INK, LINE, QUIET
 
@@ -18,16 +20,17 @@ def new_figure(width, height):
 
 
 def save_picture(picture, path, dpi=110):
-    """Write a Figure, or the Figure that some axes belong to, and return the path; the suffix says the format.
+    """Write a picture and return the path; the suffix says the format.
 
-    Missing folders are made. The file appears complete or not at all. Raises OptionError for a suffix that matplotlib
-    does not write, FileError for a path that cannot be written.
+    The picture is what a plot function returns: axes, an array or list of axes of one Figure, or the Figure itself.
+    Missing folders are made. The file appears complete or not at all. Raises OptionError for something else than a
+    picture and for a suffix that matplotlib does not write, FileError for a path that cannot be written.
 
     >>> import tempfile
     >>> save_picture(new_figure(1, 1), tempfile.mkdtemp() + "/new/folder/empty.png").name
     'empty.png'
     """
-    figure = picture.get_figure(root=True)
+    figure = _figure_of(picture)
     path = Path(path)
     kinds = figure.canvas.get_supported_filetypes()
     if (kind := path.suffix.lstrip(".").lower()) not in kinds:
@@ -51,6 +54,17 @@ def save_picture(picture, path, dpi=110):
         if unfinished is not None:
             unfinished.unlink(missing_ok=True)
     return path
+
+
+def _figure_of(picture):
+    """The one Figure of axes, of a list or array of axes, or of itself."""
+    parts = np.ravel(np.asarray(picture, dtype=object)).tolist()
+    figures = {p.get_figure(root=True) if hasattr(p, "get_figure") else None for p in parts}
+    if len(figures) != 1 or None in figures:
+        raise OptionError(
+            f"save_picture: expected axes of one figure, or a figure, as the plot functions return them, got {picture!r}"
+        )
+    return figures.pop()
 
 
 def margins(figure, left=0.7, right=0.25, bottom=0.6, top=0.45, between=(0.7, 0.95)):

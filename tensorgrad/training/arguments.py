@@ -1,10 +1,36 @@
 """What fit, predict and evaluate are given, checked: every mistake is an error that says what to do."""
 
+import functools
+import inspect
+
 import numpy as np
 
+from .._options import refuse_unknown
 from ..errors import OptionError
 from ..nn import Module
 from ..optim import Optimizer
+
+_ELSEWHERE = {
+    "callback": "callbacks", "validation_data": "validation", "verbose": "progress", "learning_rate": "an optimizer's lr=",
+    "lr": "an optimizer's lr=", "validation_split": "validation=(X, y), rows that you keep apart",
+}  # fmt: skip
+
+
+def with_options(function):
+    """A function (model, data, *, options), whose errors of other arguments say how it is called."""
+    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    @functools.wraps(function)
+    def called(*args, **options):
+        if len(args) > 2:
+            raise OptionError(
+                f"{function.__name__}: expected a model and its data as one pair, {function.__name__}(model, (X, y), ...), "
+                f"and options by name, got {len(args)} arguments without names"
+            )
+        refuse_unknown(function.__name__, options, ["model", "data", *known], _ELSEWHERE)
+        return function(*args, **options)
+
+    return called
 
 
 def checked_model(owner, model):

@@ -6,6 +6,7 @@ from ..errors import need
 class History:
     """What `fit` returns: `history.loss` (one number an epoch), `history.steps` (one a step), `history["val_loss"]`.
 
+    It is read like a dict of these curves (`in`, `keys()`, `items()`, `for name in history`); `len` is its number of epochs.
     `stopped` says why training ended early ("" if it did not); `seconds` how long it took; `engine` where it ran,
     `compiled` whether as programs, on how many `threads`; `eager_because` says why not.
 
@@ -44,6 +45,17 @@ class History:
 
     def __contains__(self, name):
         return name in self.epochs
+
+    def __iter__(self):
+        return iter(self.epochs)
+
+    def keys(self):
+        """The names of the curves."""
+        return self.epochs.keys()
+
+    def items(self):
+        """(name, one number an epoch) of each curve."""
+        return self.epochs.items()
 
     def __len__(self):
         return len(self.loss)

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import warnings
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from .arguments import (
     checked_schedule,
     checked_size,
     number_dtype,
+    with_options,
 )
 from .compiled import Stretches, put_back
 from .history import History
@@ -41,6 +43,7 @@ from .weights import check_takes_weights, row_weights
 _HERE = os.path.dirname(os.path.dirname(__file__))
 
 
+@with_options
 def fit(
     model,
     data,
@@ -67,7 +70,8 @@ def fit(
     `seed`. `metrics` are names ("accuracy") or functions (outputs, targets) -> number; `validation` is a pair (X, y) that
     is scored after each epoch (`history["val_loss"]`). A callback gets the History after each epoch and ends the training
     by returning True. Ctrl-C ends it after the step under way. If a loss is not finite, that step is not taken: training
-    ends there with a warning. `history.stopped` says which of these it was.
+    ends there with a warning. `history.stopped` says which of these it was. Afterwards each layer is in the mode, training
+    or evaluation, that it was in before.
 
     schedule: step -> learning rate, counted from 0. With `compile` whole stretches of steps run as programs, with the
     numbers of eager training; where that cannot be, steps run eagerly and `history.eager_because` says why. `threads` is
@@ -119,9 +123,9 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
     most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule)
     rng = generator("fit", seed) if shuffle else None
-    steps = Steps(model, checked_loss("fit", loss), optimizer, metrics, y, schedule)
+    given = data[1].numpy() if hasattr(data[1], "numpy") else np.asarray(data[1])
+    steps = Steps(model, checked_loss("fit", loss), optimizer, metrics, given, schedule)
     history, start = steps.history, time.perf_counter()
-    model.train()
     why = (
         ""
         if compile and model.engine == "tensor"
@@ -132,7 +136,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     run = runner(model)  # of validation
     stretches = Stretches(steps, (X, y) if weights is None else (X, y, weights), size, most, why)
     at_once = epochs if not callbacks and held_out is None else 1  # how many epochs nobody looks at one by one
-    with Progress(epochs, progress) as bar:
+    with training(model), Progress(epochs, progress) as bar:
         while len(history) < epochs and not history.stopped:
             count = stretches.epochs_at_once(min(at_once, epochs - len(history)))
             losses, sizes = stretches.run([order_of(len(X), size, rng) for _ in range(count)], interrupt)
@@ -153,6 +157,18 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     history.compiled, history.eager_because = not stretches.eager_because, stretches.eager_because
     history.threads, history.seconds = stretches.threads, time.perf_counter() - start
     return history
+
+
+@contextmanager
+def training(model):
+    """The model switched to training; afterwards each module is as it was."""
+    before = [(m, m.training) for _, m in model.named_modules()]
+    model.train()
+    try:
+        yield
+    finally:
+        for module, on in before:
+            module.switch(on)
 
 
 def epoch_scores(stretches, losses, sizes):

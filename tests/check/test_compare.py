@@ -175,6 +175,25 @@ IMAGES = RNG.normal(size=(6, 5, 5, 1))
 def test_rounding_that_cancelling_terms_leave_is_nobodys_fault(dtype, digits):
     comparison = tg.compare(images().astype(dtype), IMAGES, LABELS, loss=nn.CrossEntropyLoss(), digits=digits)
     assert comparison.ok, str(comparison)
+    assert comparison.max_ulp < 64, str(comparison)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_gradient_that_should_be_0_and_is_not_is_found(monkeypatch, dtype):
+    """Between the ops: what arrives at the bias is a thousandth of the largest gradient."""
+    hand_out = _tape._hand_out
+
+    def wrong(found):
+        largest = max(abs(g).max() for g in found.values())
+        hand_out({x: g + largest / 1000 if x is bias.value else g for x, g in found.items()})
+
+    model = images().astype(dtype)
+    monkeypatch.setattr(nn.Module, "astype", lambda self, _: self)
+    monkeypatch.setattr(_tape, "_hand_out", wrong)
+    bias = model[0].bias
+    comparison = tg.compare(model, IMAGES, LABELS, loss=nn.CrossEntropyLoss())
+    assert [row.name for row in comparison.rows if not row.ok] == ["0.bias"]
+    assert not comparison.culprit
 
 
 @pytest.mark.parametrize("bug", [lambda g: g * 1.001, lambda g: np.zeros_like(g)], ids=["wrong factor", "nothing"])

@@ -216,7 +216,10 @@ REFUSED = {
     "lambda of a number": (lambda: nn.Lambda(3), OptionError, "Lambda: expected a function, got 3"),
     "residual": (lambda: nn.Residual(nn.Dense(4, 3))(FIVE), ShapeError,
         "Residual: the layers give shape (5, 3) and the input has (5, 4); they must be equal; "
-        "a shortcut, nn.Dense say, can give it the same"),
+        "a shortcut=nn.Dense(...) can give it the same"),
+    "residual of images": (lambda: nn.Residual(nn.Conv2d(1, 2, 3))(np.zeros((5, 8, 8, 1))), ShapeError,
+        "Residual: the layers give shape (5, 6, 6, 2) and the input has (5, 8, 8, 1); they must be equal; "
+        "a shortcut=nn.Conv2d(..., kernel_size=1) can give it the same"),
     "shortcut": (lambda: nn.Residual(nn.Dense(4, 3), shortcut=nn.Dense(4, 2))(FIVE), ShapeError,
         "Residual: the layers give shape (5, 3) and the shortcut gives (5, 2); they must be equal"),
     "shortcut of a class": (lambda: nn.Residual(nn.ReLU(), shortcut=3), OptionError,

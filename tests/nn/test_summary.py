@@ -151,3 +151,11 @@ def test_dtype_of_the_input():
     with pytest.raises(DTypeError, match=r"^Embedding\(10, 4\): expected integer indices, got dtype float32"):
         make().summary(3, dtype="float32")
     assert str(make().summary(3, dtype="int32")) == TABLE
+
+
+def test_an_input_shape_with_the_batch_in_it():
+    with pytest.raises(ShapeError) as error:
+        nn.Sequential(nn.Conv2d(1, 2, 3)).summary((32, 8, 8, 1))
+    assert error.value.__notes__[-1] == (
+        "summary: input_shape is the shape of one row, without the batch axis; got (32, 8, 8, 1)"
+    )

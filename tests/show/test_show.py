@@ -274,3 +274,17 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         show.plot_history(history(loss=[1]))
     with pytest.raises(errors.MissingPackage, match=r"History.plot needs matplotlib"):
         history(loss=[1]).plot()
+
+
+@pytest.mark.parametrize("shape", [lambda a: a[0], list, tuple, np.array, lambda a: a[0].get_figure()])
+def test_a_picture_is_whatever_a_plot_function_returns(tmp_path, shape):
+    axes = show.plot_history(history(loss=[2, 1], accuracy=[0, 1]))
+    assert show.save_picture(shape(axes), tmp_path / "curves.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("picture", [[], "a.png", None, lambda: [show.new_figure(1, 1), show.new_figure(1, 1)]])
+def test_something_else_than_a_picture(tmp_path, picture):
+    picture = picture() if callable(picture) else picture
+    with pytest.raises(errors.OptionError, match=r"^save_picture: expected axes of one figure, or a figure, .* got "):
+        show.save_picture(picture, tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad import nn, optim
-from tensorgrad.errors import DataError, GraphError, LabelError, OptionError, ShapeError, TensorgradError
+from tensorgrad.errors import DataError, DTypeError, GraphError, LabelError, OptionError, ShapeError, TensorgradError
 
 X = np.sin(np.arange(20.0)).reshape(10, 2)
 LABELS = np.arange(10) % 3
@@ -112,6 +112,54 @@ def test_no_epochs():
     assert (history.loss, history.steps, history.stopped) == ([], [], "")
     assert bits(model) == bits(make()[0])
     assert repr(history) == "<History of 0 epochs: nothing yet>"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: tg.fit(make()[0], X, LABELS),
+         "fit: expected a model and its data as one pair, fit(model, (X, y), ...), and options by name, got 3 arguments"),
+        (lambda: fit(callback=print), "fit: unknown option 'callback'; use callbacks (known: model, data, loss, "),
+        (lambda: fit(validation_data=(X, LABELS)), "fit: unknown option 'validation_data'; use validation (known: "),
+        (lambda: fit(learning_rate=1), "fit: unknown option 'learning_rate'; use an optimizer's lr= (known: "),
+        (lambda: fit(batchsize=1), "fit: unknown option 'batchsize'; did you mean 'batch_size'? (known: "),
+    ],
+)  # fmt: skip
+def test_arguments_of_another_name(call, text):
+    with pytest.raises(OptionError) as error:
+        call()
+    assert str(error.value).startswith(text)
+
+
+def test_float_labels_are_named_by_the_dtype_that_was_given():
+    with pytest.raises(DTypeError, match="expected integer labels, got dtype float64"):
+        fit((X, LABELS.astype(np.float64)))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_layer_is_in_the_mode_that_it_was_in_before(fails):
+    model = nn.Sequential(nn.Dense(2, 4), nn.BatchNorm(4), nn.Dense(4, 3), rng=0).eval()
+    model[1].train()
+    modes = []
+
+    def note(_):
+        modes.append([m.training for _, m in model.named_modules()])
+        return 1 / (not fails)
+
+    try:
+        fit(model=model, optimizer=optim.SGD(model.parameters(), lr=0.1), callbacks=note, epochs=1)
+    except ZeroDivisionError:
+        assert fails
+    assert modes == [[True] * 4]
+    assert [m.training for _, m in model.named_modules()] == [False, False, True, False]
+
+
+def test_a_history_is_read_like_a_dict_of_its_curves():
+    history = tg.History("tensor")
+    history.append(loss=0.5, accuracy=0.9)
+    history.append(loss=0.25, accuracy=1.0)
+    assert (list(history), list(history.keys()), len(history)) == (["loss", "accuracy"], ["loss", "accuracy"], 2)
+    assert dict(history) == dict(history.items()) == {"loss": [0.5, 0.25], "accuracy": [0.9, 1.0]}
 
 
 def test_data_are_not_changed():

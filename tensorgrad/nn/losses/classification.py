@@ -47,8 +47,10 @@ class _OfLabels(Loss):
         if len(shape) < 2 or not shape[-1]:
             raise ShapeError(f"{self.name}: expected predictions of shape (n, ..., classes), got {shape}")
         if target != shape[:-1]:
+            hint = "; one label for each row: put nn.Flatten() or a global pooling before the last nn.Dense"
             raise ShapeError(
                 f"{self.name}: expected labels of shape {shape[:-1]} beside predictions {shape}, got {target}"
+                + (hint if len(target) == 1 and len(shape) > 2 else "")
             )
         check_count(self.name, "weight", self.weight, shape[-1])
 
