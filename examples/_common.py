@@ -17,10 +17,11 @@ _HELP = {
 }
 
 
-def arguments(description, tensor, scalar, needs):
+def arguments(description, tensor, scalar, needs, **helps):
     """The command line of an example, parsed.
 
-    `tensor` and `scalar` are the default numbers on either engine, by name; `needs` names the packages it imports.
+    `tensor` and `scalar` are the default numbers on either engine, by name; `needs` names the packages it imports;
+    `helps` say by name what a number means where it is not what it is in the other examples.
     """
     name = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -31,7 +32,7 @@ def arguments(description, tensor, scalar, needs):
     text = "what trains the model: arrays and kernels, or one Value for each number, which is slow, so that the sizes "
     add("engine", text + "are smaller then (default: tensor)", choices=["tensor", "scalar"], default="tensor")
     for option, number in tensor.items():
-        text = f"{_HELP[option]} (default: {number}; on the scalar engine {scalar[option]})"
+        text = f"{(_HELP | helps)[option]} (default: {number}; on the scalar engine {scalar[option]})"
         add(option, text, type=number_type(type(number)), metavar="N" if isinstance(number, int) else "X")
     add("seed", "seed of all random numbers (default: 0)", type=number_type(int, 0), default=0, metavar="N")
     text = "numbers of the tensor engine; the scalar one trains in Python's floats (default: float32)"
@@ -70,6 +71,12 @@ def number_type(kind, least=None):
         return number
 
     return parse
+
+
+def time_of(history):
+    """How long a training took, and apart from it the compiling of kernels."""
+    compiling = f", and {history.compile_seconds:.0f} s to compile kernels" if history.compile_seconds > 0.5 else ""
+    return f"{history.seconds:.2f} s{compiling}"
 
 
 def picture_path(text):

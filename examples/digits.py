@@ -35,7 +35,7 @@ def print_scores(model, history, train, test, engine):
     (X, _), (X_test, y_test) = train, test
     outputs = tg.predict(model, X_test)
     mistakes = int(np.sum(outputs.argmax(axis=1) != y_test))
-    print(f"{len(X)} images, {len(history.steps)} steps in {history.seconds:.2f} s on the {engine} engine")
+    print(f"{len(X)} images, {len(history.steps)} steps on the {engine} engine in {_common.time_of(history)}")
     accuracy = tg.evaluate(model, train, metrics=["accuracy"])["accuracy"]
     print(f"train accuracy {accuracy:.4f}" + (f" ({history.stopped})" if history.stopped else ""))
     print(f"test accuracy {tg.accuracy(outputs, y_test):.4f} ({mistakes} mistakes in {len(y_test)} images)")

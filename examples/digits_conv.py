@@ -35,7 +35,13 @@ def network(channels, args):
 
 
 def main():
-    args = _common.arguments(__doc__, TENSOR, SCALAR, needs=["sklearn"])
+    args = _common.arguments(
+        __doc__,
+        TENSOR,
+        SCALAR,
+        needs=["sklearn"],
+        hidden="channels of the first convolution; the second has twice as many",
+    )
 
     # The data: images of 8 x 8 grey levels in one channel, (rows, 8, 8, 1), scaled to 0..1, and the digit in each.
     (X, y), (X_test, y_test) = load_images(args)
@@ -65,9 +71,9 @@ def main():
     # Look at it: the filters of the first convolution, and what they find in one image of each digit.
     one_of_each = X_test[[int(np.argmax(y_test == digit)) for digit in range(10)]]
     maps = tg.predict(nn.Sequential(*model.layers[:3]), one_of_each)
-    figure = show.new_figure(13.4, 6.6)
-    space = show.margins(figure, bottom=0.2, between=(0.5, 1.4)) | {
-        "width_ratios": [4, 4.4, 5.4],
+    figure = show.new_figure(14.2, 6.8)
+    space = show.margins(figure, bottom=0.2, between=(0.6, 2.0)) | {
+        "width_ratios": [4, 4.9, 5.4],
         "height_ratios": [5, 5, 3],
     }
     layout = [["loss", "maps", "images"], ["accuracy", "maps", "images"], ["filters", "maps", "images"]]

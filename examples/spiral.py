@@ -56,7 +56,7 @@ def main():
         progress=not args.quiet,
     )
     accuracy = tg.evaluate(model, (X, y), metrics=["accuracy"])["accuracy"]
-    print(f"{len(X)} points, {len(history.steps)} steps in {history.seconds:.2f} s on the {args.engine} engine")
+    print(f"{len(X)} points, {len(history.steps)} steps on the {args.engine} engine in {_common.time_of(history)}")
     print(f"train accuracy {accuracy:.4f}" + (f" ({history.stopped})" if history.stopped else ""))
 
     # Look at it.

@@ -70,7 +70,7 @@ def choose(owner, option, value, choices):
     try:
         return choices[value]
     except (KeyError, TypeError):
-        near = get_close_matches(str(value), [str(c) for c in choices], n=1)
+        near = get_close_matches(value, [str(c) for c in choices], n=1) if isinstance(value, str) else []
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(repr(c) for c in choices)
         raise OptionError(f"{owner}: unknown {option} {value!r}{hint} (known: {known})") from None

@@ -8,6 +8,7 @@ import inspect
 import typing
 
 from ._compile import Kernel, kernel
+from ._compiling import compiling
 from ._log import Log, constant, current, is_readable, kept, kept_state, logging, readable, root
 from ._rows import Segment, address, call_row, place, row_of, walk
 from ._share import LARGE, cores, setting, share, share_sums, threads_allowed

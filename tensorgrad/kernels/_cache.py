@@ -113,7 +113,7 @@ class _Files(caching.IndexDataCacheFile):
 
 
 class Cache(caching.FunctionCache):
-    """numba's function cache, for which any trouble means: compile again, and say so once."""
+    """numba's function cache, for which any trouble means: compile again."""
 
     _impl_class = _Entries
 
@@ -126,29 +126,10 @@ class Cache(caching.FunctionCache):
         self._prepare(sig)
         try:  # numba's own would first import all that compiling needs, a quarter of a second
             rtsys.initialize(target_context)
-            found = self._load_overload(sig, target_context)
+            return self._load_overload(sig, target_context)
         except Exception:  # no such file, or a damaged one
-            found = None
-        if found is None:
-            _say_compiling()
-        return found
+            return None
 
     def save_overload(self, sig, data):
         with contextlib.suppress(Exception):  # a folder that cannot be written is left alone
             super().save_overload(sig, data)
-
-
-class NoCache(caching.NullCache):
-    """Where nothing can be written: compile in every process, and say so once."""
-
-    def load_overload(self, sig, target_context):
-        _say_compiling()
-
-
-@functools.cache
-def _say_compiling():
-    """Tell, once a process, why the first call takes seconds."""
-    if sys.stderr is not None and os.environ.get("TENSORGRAD_QUIET", "") in ("", "0"):
-        where = cache_folder()
-        kept = f"kept in {where}" if where and os.access(where, os.W_OK) else "no folder can be written: kept in memory"
-        print(f"tensorgrad: compiling kernels on their first use, some seconds ({kept})", file=sys.stderr, flush=True)

@@ -28,8 +28,9 @@ from typing import ClassVar
 import numba
 import numpy as np
 from numba import types
+from numba.core import caching
 
-from ._cache import CHECK, Cache, NoCache, cache_folder
+from ._cache import CHECK, Cache, cache_folder
 from ._log import current
 from ._wide import Wide
 
@@ -45,7 +46,7 @@ def jit(function=None, *, fastmath=FASTMATH, inline=False):
     options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "boundscheck": CHECK, "forceinline": inline}
     dispatcher = numba.njit(pipeline_class=Wide, **options)(function)
     in_file = Path(function.__code__.co_filename).exists()  # what is typed in may come again and mean something else
-    cache = Cache(function, functools.partial(_link, function)) if in_file and cache_folder() else NoCache()
+    cache = Cache(function, functools.partial(_link, function)) if in_file and cache_folder() else caching.NullCache()
     dispatcher._cache = cache  # type: ignore[attr-defined]
     return dispatcher
 

@@ -22,9 +22,10 @@ _RELU = ReLU.forward
 class Dense(Module):
     """y = x @ weight + bias: (..., in_features) -> (..., out_features).
 
-    weight is (in_features, out_features), drawn by `init` (a name or a function of `nn.initialisers`) from `rng` (a seed,
-    a Generator, or None for fresh entropy); bias (out_features,) starts at 0, and `bias=False` leaves it out.
-    `penalise(l2=1e-4)` makes large weights cost. Raises ShapeError for an input whose last axis is not in_features.
+    weight is (in_features, out_features), drawn by `init` (a name of `nn.initialisers` or any function `(rng, shape) ->
+    numbers`) from `rng` (a seed, a Generator, or None for fresh entropy); bias (out_features,) starts at 0, and `bias=False`
+    leaves it out. `penalise(l2=1e-4)` makes large weights cost. Raises ShapeError for an input whose last axis is not
+    in_features.
 
     >>> layer = Dense(2, 3, rng=0)
     >>> layer(np.zeros((5, 2), np.float32)).shape

@@ -7,13 +7,21 @@
 The rules that keep the size of signals take the fans from the shape: see `fans`.
 """
 
+import functools
 import math
 
 import numpy as np
 
+from .._tensor import Tensor
 from ..errors import OptionError, ShapeError, choose
 
 TRUNCATED = 0.87962566103423978  # the standard deviation of a standard normal number that lies between -2 and 2
+
+
+__all__ = [
+    "constant", "fans", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform",
+    "normal", "ones", "orthogonal", "truncated_normal", "uniform", "zeros",
+]  # fmt: skip
 
 
 def fans(shape):
@@ -41,6 +49,22 @@ def _number(owner, name, value, low=-np.inf):
     return float(value)
 
 
+def _with_options(function):
+    """An initialiser that says, where it is called with options alone, how a layer is given them."""
+
+    @functools.wraps(function)
+    def called(*args, **options):
+        if len(args) + len({"rng", "shape"} & options.keys()) < 2:
+            given = ", ".join([function.__name__, *(f"{name}={value!r}" for name, value in options.items())])
+            raise OptionError(
+                f"{function.__name__}: expected (rng, shape) and options; a layer calls it with those two, and gets options "
+                f"by init=functools.partial(nn.initialisers.{given})"
+            )
+        return function(*args, **options)
+
+    return called
+
+
 def zeros(rng, shape):
     """0 everywhere.
 
@@ -50,6 +74,16 @@ def zeros(rng, shape):
     return np.zeros(shape)
 
 
+def ones(rng, shape):
+    """1 everywhere.
+
+    >>> ones(None, (2,))
+    array([1., 1.])
+    """
+    return np.ones(shape)
+
+
+@_with_options
 def constant(rng, shape, value=0.0):
     """The same number everywhere.
 
@@ -59,6 +93,7 @@ def constant(rng, shape, value=0.0):
     return np.full(shape, _number("constant", "value", value))
 
 
+@_with_options
 def uniform(rng, shape, low=-0.05, high=0.05):
     """Uniform between two numbers.
 
@@ -71,6 +106,7 @@ def uniform(rng, shape, low=-0.05, high=0.05):
     return rng.uniform(low, high, size=shape)
 
 
+@_with_options
 def normal(rng, shape, mean=0.0, std=0.05):
     """Normal with a mean and a standard deviation.
 
@@ -80,6 +116,7 @@ def normal(rng, shape, mean=0.0, std=0.05):
     return rng.normal(_number("normal", "mean", mean), _number("normal", "std", std, 0), size=shape)
 
 
+@_with_options
 def truncated_normal(rng, shape, mean=0.0, std=0.05):
     """Normal, drawn anew where it is more than 2 `std` from the mean; 0.88 `std` is then its standard deviation.
 
@@ -93,6 +130,7 @@ def truncated_normal(rng, shape, mean=0.0, std=0.05):
     return mean + std * x
 
 
+@_with_options
 def glorot_uniform(rng, shape, gain=1.0):
     """Uniform with variance gain**2 2 / (fan in + fan out) (Glorot and Bengio 2010, equation 16).
 
@@ -102,6 +140,7 @@ def glorot_uniform(rng, shape, gain=1.0):
     return rng.uniform(-1, 1, size=shape) * _scale("glorot_uniform", gain, 6, sum(fans(shape)))
 
 
+@_with_options
 def glorot_normal(rng, shape, gain=1.0):
     """Normal with variance gain**2 2 / (fan in + fan out) (Glorot and Bengio 2010, equation 12).
 
@@ -111,6 +150,7 @@ def glorot_normal(rng, shape, gain=1.0):
     return rng.normal(size=shape) * _scale("glorot_normal", gain, 2, sum(fans(shape)))
 
 
+@_with_options
 def he_uniform(rng, shape, gain=1.0):
     """Uniform with variance gain**2 2 / fan in, for ReLU layers (He et al. 2015, equation 10).
 
@@ -120,6 +160,7 @@ def he_uniform(rng, shape, gain=1.0):
     return rng.uniform(-1, 1, size=shape) * _scale("he_uniform", gain, 6, fans(shape)[0])
 
 
+@_with_options
 def he_normal(rng, shape, gain=1.0):
     """Normal with variance gain**2 2 / fan in: keeps the size of signals through ReLU layers (He et al. 2015, equation 10).
 
@@ -129,6 +170,7 @@ def he_normal(rng, shape, gain=1.0):
     return rng.normal(size=shape) * _scale("he_normal", gain, 2, fans(shape)[0])
 
 
+@_with_options
 def lecun_uniform(rng, shape, gain=1.0):
     """Uniform with variance gain**2 / fan in (LeCun et al. 1998, "Efficient BackProp", equation 16).
 
@@ -138,6 +180,7 @@ def lecun_uniform(rng, shape, gain=1.0):
     return rng.uniform(-1, 1, size=shape) * _scale("lecun_uniform", gain, 3, fans(shape)[0])
 
 
+@_with_options
 def lecun_normal(rng, shape, gain=1.0):
     """Normal with variance gain**2 / fan in, for SELU layers (LeCun et al. 1998, equation 16; Klambauer et al. 2017).
 
@@ -147,6 +190,7 @@ def lecun_normal(rng, shape, gain=1.0):
     return rng.normal(size=shape) * _scale("lecun_normal", gain, 1, fans(shape)[0])
 
 
+@_with_options
 def orthogonal(rng, shape, gain=1.0):
     """The columns, or the rows if they are fewer, orthogonal and of length `gain` (Saxe et al. 2014).
 
@@ -171,13 +215,20 @@ def _scale(owner, gain, numerator, fan):
 
 INITIALISERS = {
     f.__name__: f for f in (he_normal, he_uniform, glorot_uniform, glorot_normal, lecun_normal, lecun_uniform, orthogonal,
-                            normal, truncated_normal, uniform, constant, zeros)
+                            normal, truncated_normal, uniform, constant, ones, zeros)
 }  # fmt: skip
 
 
 def initialiser(owner, option, init):
     """The function of an `init=` option: itself, or the one of that name."""
-    return init if callable(init) and not isinstance(init, type) else choose(owner, option, init, INITIALISERS)
+    if callable(init) and not isinstance(init, type):
+        return init
+    if isinstance(init, np.ndarray | Tensor):
+        raise OptionError(
+            f"{owner}: {option} must be a name or a function (rng, shape) -> numbers, got an array of shape {init.shape}; "
+            "set numbers afterwards: layer.weight.data = array"
+        )
+    return choose(owner, option, init, INITIALISERS)
 
 
 def draw(parameter, init, rng, owner):

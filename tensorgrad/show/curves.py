@@ -47,25 +47,33 @@ def _panel(ax, name, epochs):
     lower = any(word in name.lower() for word in _LOWER_IS_BETTER)
     curves = [("training", TRAIN, epochs.get(name)), ("validation", VALIDATION, epochs.get(f"val_{name}"))]
     curves = [(label, colour, np.asarray(numbers, float)) for label, colour, numbers in curves if numbers]
-    for label, colour, numbers in curves:
-        _curve(ax, label, colour, numbers, lower)
+    best = [_best(numbers, lower) for *_, numbers in curves]
+    sizes = (10, 6) if len(set(best)) < len(best) else (7, 7)  # a dot on another lets it be seen
+    for curve, epoch, size in zip(curves, best, sizes, strict=False):
+        _curve(ax, *curve, epoch, size)
     everything = np.concatenate([numbers for *_, numbers in curves])
     if lower and everything.min() > 0 and everything.max() > _LOG_FROM * everything.min():
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter("")
     tidy(ax, name[:1].upper() + name[1:].replace("_", " "), "epoch")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    if max(len(numbers) for *_, numbers in curves) == 1:  # dots alone
+        ax.set_xlim(0.5, 1.5)
+        if everything.min() >= 0:
+            ax.set_ylim(0, 1.3 * everything.max() or 1)
     ax.grid(color=LINE, linewidth=0.6, alpha=0.7)
     ax.set_axisbelow(True)
     ax.legend(loc="upper right" if lower else "lower right", fontsize=9, framealpha=0.85, edgecolor="none")
 
 
-def _curve(ax, label, colour, numbers, lower):
+def _best(numbers, lower):
+    return int(np.where(np.isnan(numbers), np.inf, numbers if lower else -numbers).argmin())
+
+
+def _curve(ax, label, colour, numbers, best, size):
     epochs = np.arange(1, len(numbers) + 1)
-    order = np.where(np.isnan(numbers), np.inf, numbers if lower else -numbers)
-    best = int(order.argmin())
     text = f"{label}: best {numbers[best]:#.3g} at epoch {best + 1}"
     ax.plot(epochs, numbers, color=colour, linewidth=1.8 if len(numbers) <= 200 else 1.0, label=text)
-    style = {"markersize": 7, "markeredgecolor": "white", "clip_on": False, "zorder": 5}
+    style = {"markersize": size, "markeredgecolor": "white", "clip_on": False, "zorder": 5}
     ax.plot(epochs[best], numbers[best], "o", color=colour, **style)

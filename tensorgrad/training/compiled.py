@@ -53,7 +53,7 @@ class Stretches:
             return 1
         return max(1, min(wanted, self.capacity, int(CHUNK / self.epoch_seconds)))
 
-    def run(self, orders, interrupt):
+    def run(self, orders, interrupt, bar):
         """Run an epoch for each order (row numbers, or None for rows as they are).
 
         Returns the losses of the steps that were taken, and their sizes.
@@ -86,6 +86,7 @@ class Stretches:
                         stack.enter_context(blas_threads(self.programs[size], self.most))
                 row += int(self.sizes[done : done + taken].sum())
                 done += taken
+                bar.within(done, len(self.sizes))
         history.steps.extend(self.losses[:done].tolist())
         self.epoch_seconds = (time.perf_counter() - start) / len(orders)
         return self.losses[:done], self.sizes[:done]

@@ -7,7 +7,8 @@ class History:
     """What `fit` returns: `history.loss` (one number an epoch), `history.steps` (one a step), `history["val_loss"]`.
 
     It is read like a dict of these curves (`in`, `keys()`, `items()`, `for name in history`); `len` is its number of epochs.
-    `stopped` says why training ended early ("" if it did not); `seconds` how long it took; `engine` where it ran,
+    `stopped` says why training ended early ("" if it did not); `seconds` how long it took, without the `compile_seconds` of
+    kernels that were used for the first time on this machine; `engine` where it ran,
     `compiled` whether as programs, on how many `threads`; `eager_because` says why not.
 
     >>> h = History("tensor")
@@ -20,7 +21,7 @@ class History:
         self.engine = engine
         self.epochs: dict[str, list[float]] = {"loss": []}  # name -> one number an epoch
         self.steps = []
-        self.seconds = 0.0
+        self.seconds = self.compile_seconds = 0.0
         self.stopped = ""
         self.compiled, self.eager_because, self.threads = False, "", 1
 

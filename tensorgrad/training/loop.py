@@ -125,7 +125,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     rng = generator("fit", seed) if shuffle else None
     given = data[1].numpy() if hasattr(data[1], "numpy") else np.asarray(data[1])
     steps = Steps(model, checked_loss("fit", loss), optimizer, metrics, given, schedule)
-    history, start = steps.history, time.perf_counter()
+    history, start, compiled = steps.history, time.perf_counter(), kernels.compiling.seconds
     why = (
         ""
         if compile and model.engine == "tensor"
@@ -139,7 +139,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     with training(model), Progress(epochs, progress) as bar:
         while len(history) < epochs and not history.stopped:
             count = stretches.epochs_at_once(min(at_once, epochs - len(history)))
-            losses, sizes = stretches.run([order_of(len(X), size, rng) for _ in range(count)], interrupt)
+            losses, sizes = stretches.run([order_of(len(X), size, rng) for _ in range(count)], interrupt, bar)
             scores = epoch_scores(stretches, losses, sizes)
             if held_out is not None and len(losses) and not interrupt.requested:
                 found = evaluate(model, held_out, loss=loss, metrics=list(metrics.values()), run=run)
@@ -155,7 +155,8 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     if not why:
         optimizer.zero_grad()  # programs leave no gradients behind
     history.compiled, history.eager_because = not stretches.eager_because, stretches.eager_because
-    history.threads, history.seconds = stretches.threads, time.perf_counter() - start
+    history.threads, history.compile_seconds = stretches.threads, kernels.compiling.seconds - compiled
+    history.seconds = max(time.perf_counter() - start - history.compile_seconds, 0.0)
     return history
 
 

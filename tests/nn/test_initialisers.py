@@ -119,9 +119,15 @@ def test_layers_take_functions():
          "Dense: init <lambda> gave numbers of shape (2,), expected (2, 3)"),
         (lambda r: nn.Embedding(2, 3, init="he"), OptionError,
          "Embedding: unknown init 'he' (known: 'he_normal', 'he_uniform', 'glorot_uniform', 'glorot_normal', 'lecun_normal', "
-         "'lecun_uniform', 'orthogonal', 'normal', 'truncated_normal', 'uniform', 'constant', 'zeros')"),
+         "'lecun_uniform', 'orthogonal', 'normal', 'truncated_normal', 'uniform', 'constant', 'ones', 'zeros')"),
+        (lambda r: nn.Dense(2, 3, init=np.ones((2, 3))), OptionError,
+         "Dense: init must be a name or a function (rng, shape) -> numbers, got an array of shape (2, 3); "
+         "set numbers afterwards: layer.weight.data = array"),
+        (lambda r: nn.Dense(2, 3, init=initialisers.normal(std=0.02)), OptionError,
+         "normal: expected (rng, shape) and options; a layer calls it with those two, and gets options by "
+         "init=functools.partial(nn.initialisers.normal, std=0.02)"),
     ],
-    ids=range(9),
+    ids=range(11),
 )  # fmt: skip
 def test_what_is_refused(draw, error, text):
     with pytest.raises(error) as raised:
@@ -144,3 +150,7 @@ def test_each_group_of_a_transposed_convolution_has_the_weights_that_were_drawn_
 
     layer = nn.ConvTranspose2d(4, 6, 1, groups=2, init=numbered)
     assert layer.weight.data[0, 0].tolist() == [[0, 6, 3, 9], [1, 7, 4, 10], [2, 8, 5, 11]]  # out / groups, in
+
+
+def test_what_is_public_are_the_initialisers():
+    assert set(initialisers.__all__) == {"fans", *initialisers.INITIALISERS}

@@ -288,3 +288,18 @@ def test_something_else_than_a_picture(tmp_path, picture):
     with pytest.raises(errors.OptionError, match=r"^save_picture: expected axes of one figure, or a figure, .* got "):
         show.save_picture(picture, tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_one_epoch_is_drawn_on_whole_numbers_from_0():
+    (ax,) = show.plot_history(history(loss=[2.5], val_loss=[3.0]))
+    assert [x for x in ax.get_xticks() if 0.5 <= x <= 1.5] == [1]
+    assert ax.get_ylim()[0] == 0 < 3 < ax.get_ylim()[1]
+
+
+def test_best_epochs_that_coincide_are_both_seen():
+    (ax,) = show.plot_history(history(loss=[2, 1], val_loss=[2, 1]))
+    below, above = ax.lines[1], ax.lines[3]
+    assert below.get_xydata().tolist() == above.get_xydata().tolist() == [[2, 1]]
+    assert below.get_markersize() > above.get_markersize() + 2
+    (ax,) = show.plot_history(history(loss=[2, 1], val_loss=[1, 2]))
+    assert ax.lines[1].get_markersize() == ax.lines[3].get_markersize()

@@ -13,6 +13,7 @@ import pytest
 import tensorgrad as tg
 from tensorgrad import nn, optim
 from tensorgrad.errors import DataError, DTypeError, GraphError, LabelError, OptionError, ShapeError, TensorgradError
+from tensorgrad.kernels import compiling
 
 X = np.sin(np.arange(20.0)).reshape(10, 2)
 LABELS = np.arange(10) % 3
@@ -640,3 +641,36 @@ def test_nothing_to_evaluate():
 def test_progress_without_a_standard_error(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert len(fit(progress=True)[1]) == 2
+
+
+class Slow(nn.Module):
+    def forward(self, x):
+        time.sleep(0.3)
+        return x
+
+
+def test_the_bar_moves_within_an_epoch(capfd):
+    model = nn.Sequential(nn.Dense(2, 3, rng=0), Slow())
+    fit(
+        model=model,
+        optimizer=optim.SGD(model.parameters(), lr=0.1),
+        epochs=1,
+        batch_size=4,
+        compile=False,
+        progress=True,
+    )
+    assert "step=2/3" in capfd.readouterr().err
+
+
+def test_compiling_is_no_part_of_the_time_of_training(capfd):
+    """Neither of `seconds` nor of the bar's clock; a callback stands for compiling here."""
+
+    def compile_for_a_second(_):
+        time.sleep(1)
+        compiling.seconds += 1
+
+    before = compiling.seconds
+    _, history = fit(epochs=1, callbacks=compile_for_a_second, progress=True)
+    assert history.compile_seconds == compiling.seconds - before >= 1
+    assert history.seconds < 0.9
+    assert "[00:00<" in capfd.readouterr().err.rpartition("1/1")[2]
