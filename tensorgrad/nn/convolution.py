@@ -79,7 +79,8 @@ class Conv2d(_Convolution):
     kernel_size, stride, dilation: a number, or two, (height, width). padding: a number, two, two pairs, "valid" (0) or
     "same". weight is (kh, kw, in_channels / groups, out_channels), drawn by `init` (a name or a function of
     `nn.initialisers`) from `rng`; bias (out_channels,) starts at 0, and `bias=False` leaves it out.
-    Raises ShapeError for images of other channels, or smaller than the kernel.
+    Raises OptionError for options that no images fit, ShapeError for images of other channels, or smaller than the kernel.
+    Dumoulin and Visin 2016, "A guide to convolution arithmetic", chapters 2 and 5.1.
 
     >>> layer = Conv2d(1, 8, 3, rng=0)
     >>> layer(np.zeros((2, 28, 28, 1), np.float32)).shape
@@ -95,7 +96,9 @@ class Conv2d(_Convolution):
 class Conv1d(_Convolution):
     """Filters that move along sequences: (N, L, in_channels) -> (N, L', out_channels); see ops.conv1d.
 
-    padding: a number, two (before, behind), "valid" (0) or "same". weight is (k, in_channels / groups, out_channels).
+    kernel_size, stride and dilation are numbers; padding: a number, two (before, behind), "valid" (0) or "same". weight is
+    (k, in_channels / groups, out_channels); bias, init and rng are those of Conv2d. Raises OptionError for options that no
+    sequences fit, ShapeError for sequences of other channels, or shorter than the kernel.
 
     >>> layer = Conv1d(2, 8, 3, padding="same", rng=0)
     >>> layer(np.zeros((4, 10, 2), np.float32)).shape
@@ -131,7 +134,9 @@ class ConvTranspose2d(_Transposed):
     """A transposed convolution: (N, H, W, in_channels) -> (N, H', W', out_channels); see ops.conv_transpose2d.
 
     H' = (H - 1) * stride + (kh - 1) * dilation + 1 - padding above and below + output_padding; with padding="same"
-    H' = H * stride. weight is (kh, kw, out_channels / groups, in_channels).
+    H' = H * stride. weight is (kh, kw, out_channels / groups, in_channels); bias, init and rng are those of Conv2d.
+    Dumoulin and Visin 2016, chapter 4. Raises OptionError for options that no images fit, an output_padding of the stride or
+    more say, ShapeError for images of other channels, or where padding leaves no pixels.
 
     >>> layer = ConvTranspose2d(8, 1, 3, stride=2, padding="same", rng=0)
     >>> layer(np.zeros((2, 7, 7, 8), np.float32)).shape
@@ -150,7 +155,7 @@ class ConvTranspose2d(_Transposed):
 class ConvTranspose1d(_Transposed):
     """A transposed convolution: (N, L, in_channels) -> (N, L', out_channels); see ops.conv_transpose1d.
 
-    weight is (k, out_channels / groups, in_channels).
+    weight is (k, out_channels / groups, in_channels). Options and errors are those of ConvTranspose2d, along one axis.
 
     >>> layer = ConvTranspose1d(8, 2, 4, stride=2, padding=1, rng=0)
     >>> layer(np.zeros((4, 5, 8), np.float32)).shape
@@ -170,7 +175,8 @@ class DepthwiseConv2d(_Convolution):
     """`multiplier` filters for each channel: (N, H, W, channels) -> (N, H', W', channels * multiplier).
 
     A Conv2d with as many groups as channels: weight is (kh, kw, 1, channels * multiplier), and channel c of the images
-    goes to the channels c * multiplier, c * multiplier + 1, ... of the output.
+    goes to the channels c * multiplier, c * multiplier + 1, ... of the output. Chollet 2017, "Xception". Options and errors
+    are those of Conv2d.
 
     >>> layer = DepthwiseConv2d(8, 3, padding="same", rng=0)
     >>> layer(np.zeros((2, 14, 14, 8), np.float32)).shape

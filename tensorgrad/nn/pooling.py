@@ -50,6 +50,8 @@ class _Sliding(Module):
 class MaxPool1d(_Sliding):
     """The largest number of each window: (n, length, c) -> (n, length', c); see ops.max_pool2d.
 
+    Options and errors are those of MaxPool2d, along one axis.
+
     >>> MaxPool1d(2)(np.ones((1, 6, 3))).shape
     (1, 3, 3)
     """
@@ -61,7 +63,8 @@ class MaxPool2d(_Sliding):
     """The largest number of each window: (n, h, w, c) -> (n, h', w', c); see ops.max_pool2d.
 
     kernel_size, stride (the kernel's size unless given) and padding are one number, or two for height and width.
-    Raises ShapeError where the kernel is larger than the image with its padding.
+    Raises OptionError for padding of more than half of the kernel, ShapeError where the kernel is larger than the image with
+    its padding.
 
     >>> MaxPool2d(2)(np.ones((1, 6, 8, 3))).shape
     (1, 3, 4, 3)
@@ -79,6 +82,8 @@ class _Mean(_Sliding):
 class AvgPool1d(_Mean):
     """The mean of each window: (n, length, c) -> (n, length', c); see ops.avg_pool2d.
 
+    Options and errors are those of AvgPool2d, along one axis.
+
     >>> AvgPool1d(2)(np.ones((1, 6, 3))).shape
     (1, 3, 3)
     """
@@ -91,7 +96,8 @@ class AvgPool2d(_Mean):
 
     kernel_size, stride (the kernel's size unless given) and padding are one number, or two for height and width. Padding
     counts as zeros, or not at all with count_include_pad=False.
-    Raises ShapeError where the kernel is larger than the image with its padding.
+    Raises OptionError for padding of more than half of the kernel, ShapeError where the kernel is larger than the image with
+    its padding.
 
     >>> AvgPool2d(3, stride=2, padding=1)(np.ones((1, 6, 8, 3))).shape
     (1, 3, 4, 3)
@@ -118,6 +124,8 @@ class _Adaptive(Module):
 class AdaptiveMaxPool1d(_Adaptive):
     """The largest numbers of so many windows: (n, length, c) -> (n, output_size, c).
 
+    Their lengths differ by one at most, as PyTorch has them. Raises ShapeError for sequences without steps.
+
     >>> AdaptiveMaxPool1d(4)(np.ones((1, 9, 3))).shape
     (1, 4, 3)
     """
@@ -127,6 +135,9 @@ class AdaptiveMaxPool1d(_Adaptive):
 
 class AdaptiveMaxPool2d(_Adaptive):
     """The largest numbers of so many windows: (n, h, w, c) -> (n, output_size..., c).
+
+    output_size is a number, or two for height and width; windows differ by one pixel at most along either, as PyTorch has
+    them. Raises ShapeError for images without pixels.
 
     >>> AdaptiveMaxPool2d((4, 2))(np.ones((1, 9, 9, 3))).shape
     (1, 4, 2, 3)
@@ -138,6 +149,8 @@ class AdaptiveMaxPool2d(_Adaptive):
 class AdaptiveAvgPool1d(_Adaptive):
     """The means of so many windows: (n, length, c) -> (n, output_size, c).
 
+    Their lengths differ by one at most, as PyTorch has them. Raises ShapeError for sequences without steps.
+
     >>> AdaptiveAvgPool1d(4)(np.ones((1, 9, 3))).shape
     (1, 4, 3)
     """
@@ -147,6 +160,9 @@ class AdaptiveAvgPool1d(_Adaptive):
 
 class AdaptiveAvgPool2d(_Adaptive):
     """The means of so many windows: (n, h, w, c) -> (n, output_size..., c).
+
+    output_size is a number, or two for height and width; windows differ by one pixel at most along either, as PyTorch has
+    them. Raises ShapeError for images without pixels.
 
     >>> AdaptiveAvgPool2d((4, 2))(np.ones((1, 9, 9, 3))).shape
     (1, 4, 2, 3)
@@ -168,7 +184,7 @@ class _Global(Module):
 
 
 class GlobalMaxPool1d(_Global):
-    """The largest number of each channel: (n, length, c) -> (n, c).
+    """The largest number of each channel: (n, length, c) -> (n, c). Raises ShapeError for other numbers of axes.
 
     >>> GlobalMaxPool1d()(np.array([[[1.0], [3.0], [2.0]]]))
     array([[3.]])
@@ -178,7 +194,7 @@ class GlobalMaxPool1d(_Global):
 
 
 class GlobalMaxPool2d(_Global):
-    """The largest number of each channel: (n, h, w, c) -> (n, c).
+    """The largest number of each channel: (n, h, w, c) -> (n, c). Raises ShapeError for other numbers of axes.
 
     >>> GlobalMaxPool2d()(np.arange(16.0).reshape(2, 2, 2, 2))
     array([[ 6.,  7.],
@@ -189,7 +205,7 @@ class GlobalMaxPool2d(_Global):
 
 
 class GlobalAvgPool1d(_Global):
-    """The mean of each channel: (n, length, c) -> (n, c).
+    """The mean of each channel: (n, length, c) -> (n, c). Raises ShapeError for other numbers of axes.
 
     >>> GlobalAvgPool1d()(np.array([[[1.0], [3.0], [2.0]]]))
     array([[2.]])
@@ -201,6 +217,8 @@ class GlobalAvgPool1d(_Global):
 class GlobalAvgPool2d(_Global):
     """The mean of each channel: (n, h, w, c) -> (n, c).
 
+    Lin, Chen and Yan 2013, "Network in network", section 3.2. Raises ShapeError for other numbers of axes.
+
     >>> GlobalAvgPool2d()(np.arange(16.0).reshape(2, 2, 2, 2))
     array([[ 3.,  4.],
            [11., 12.]])
@@ -211,6 +229,8 @@ class GlobalAvgPool2d(_Global):
 
 class Upsample(Module):
     """Every number repeated along the image's axes (nearest): (n, h, w, c) -> (n, h f, w f, c), or (n, length, c).
+
+    scale_factor is a positive whole number, or two for height and width. Raises ShapeError for other numbers of axes.
 
     >>> Upsample(2)(np.ones((1, 3, 4, 5))).shape
     (1, 6, 8, 5)

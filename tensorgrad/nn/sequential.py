@@ -23,8 +23,8 @@ class Sequential(Module):
       (1) ReLU()
       (2) Dense(16, 3)
     )
-    >>> model[:2](np.ones((5, 2), np.float32)).shape
-    (5, 16)
+    >>> model[:2].append(model[2])[1]
+    ReLU()
     """
 
     # When `_calls` was made, counted in changes of any module, and what it is; a slot, as it is no part of the model.
