@@ -70,7 +70,7 @@ def main():
 
     # Look at it: the filters of the first convolution, and what they find in one image of each digit.
     one_of_each = X_test[[int(np.argmax(y_test == digit)) for digit in range(10)]]
-    maps = tg.predict(nn.Sequential(*model.layers[:3]), one_of_each)
+    maps = tg.predict(model[:3], one_of_each)
     figure = show.new_figure(14.2, 6.8)
     space = show.margins(figure, bottom=0.2, between=(0.6, 2.0)) | {
         "width_ratios": [4, 4.9, 5.4],

@@ -6,6 +6,8 @@
 >>> optimizer = optim.Adam(model.parameters(), lr=1e-2)
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import data, errors, nn, ops, optim, show
 from ._doctor import doctor
 from ._parameter import Parameter
@@ -24,3 +26,11 @@ __all__ = [
     "evaluate", "fit", "fit_many", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "nn", "no_grad", "ops", "optim",
     "predict", "set_threads", "show", "show_program", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip
+
+if not _TYPE_CHECKING:  # tools that read types would take any name for one that is there
+
+    def __getattr__(name):
+        from ._names import missing
+
+        places = {n: where.__name__.rpartition(".")[2] for where in (ops, optim, nn) for n in where.__all__}
+        raise missing("tensorgrad", name, __all__, places)

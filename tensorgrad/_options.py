@@ -27,8 +27,35 @@ def whole(owner, option, value, least=None):
     """
     if is_whole(value) and (least is None or value >= least):
         return int(value)
-    bound = "" if least is None else f" of at least {least}"
-    raise OptionError(f"{owner}: {option} must be a whole number{bound}, got {got(value)}")
+    raise OptionError(f"{owner}: {option} must be {_number(least)}, got {got(value)}")
+
+
+def wholes(owner, option, value, count, least):
+    """Whole numbers of at least `least`, one for each of `count` axes, as a tuple; OptionError for anything else.
+
+    They are given as one number for all axes, or as a tuple or list.
+
+    >>> wholes("conv2d", "stride", 2, 2, 1), wholes("conv2d", "stride", [2, 1], 2, 1)
+    ((2, 2), (2, 1))
+    """
+    given = tuple(value) if isinstance(value, tuple | list) else (value,) * count
+    if len(given) != count or not all(is_whole(v, least) for v in given):
+        several = {1: "", 2: ", or two of them"}.get(count, f", or {count} of them")
+        raise OptionError(f"{owner}: {option} must be {_number(least)}{several}, got {got(value)}")
+    return tuple(int(v) for v in given)
+
+
+def _number(least):
+    return {None: "a whole number", 1: "a positive whole number"}.get(least, f"a whole number of at least {least}")
+
+
+def frozen(option):
+    """An option that nobody can change: lists, also those in it, as tuples.
+
+    >>> frozen([[1, 2], 3]), frozen("same")
+    (((1, 2), 3), 'same')
+    """
+    return tuple(map(frozen, option)) if isinstance(option, list | tuple) else option
 
 
 def got(value):
@@ -54,6 +81,17 @@ def is_real(value):
         return math.isfinite(value) or True
     except OverflowError:
         return False
+
+
+def at_least_zero(owner, option, value):
+    """A finite number of at least 0, as a float; OptionError for anything else.
+
+    >>> at_least_zero("LayerNorm", "eps", np.float32(0.5))
+    0.5
+    """
+    if not is_real(value) or not 0 <= value < math.inf:
+        raise OptionError(f"{owner}: {option} must be a number of at least 0, got {value!r}")
+    return float(value)
 
 
 def flag(owner, option, value):

@@ -76,6 +76,18 @@ def choose(owner, option, value, choices):
         raise OptionError(f"{owner}: unknown {option} {value!r}{hint} (known: {known})") from None
 
 
+def layout_hint(shape, channels):
+    """What an error about images (N, H, W, channels) adds where their channels stand second, as PyTorch has them; else "".
+
+    >>> layout_hint((2, 3, 8, 8), 3), layout_hint((2, 8, 8, 3), 4)
+    ('; channels are last: x.transpose(0, 2, 3, 1)', '')
+    """
+    if len(shape) < 3 or shape[1] != channels or shape[-1] == channels:
+        return ""
+    axes = ", ".join(map(str, (0, *range(2, len(shape)), 1)))
+    return f"; channels are last: x.transpose({axes})"
+
+
 def need(module, extra, why):
     """Import and return an optional package, or raise a MissingPackage that says which pip install brings it."""
     from importlib import import_module

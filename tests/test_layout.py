@@ -15,7 +15,7 @@ ROOT = Path(tg.__file__).parent
 # they run when everything is loaded.
 LAYERS = [
     ["errors"],
-    ["_options"],
+    ["_options", "_names"],
     ["kernels"],
     ["_registry", "_samples", "_random"],
     ["_tape"],

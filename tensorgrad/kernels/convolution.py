@@ -10,7 +10,6 @@ around; of a stride, in phases: the input pixels with one remainder by the strid
 All tables come from the shapes alone. Images are taken one by one, and copied to padded memory only where there is padding.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from numba import types
 from ._compile import jit, kernel
 from ._gathered import fold_of, folded, gathered, masked_sum
 from ._linked import linked
+from ._remembered import remembered
 from ._subnormals import flush_subnormals, restore
 from ._tile import ADD, BIAS, VECTOR_BYTES, ZERO
 
@@ -179,7 +179,10 @@ def turned_shape(geometry, itemsize):
     return rows * each // fold * g.groups, 2 * VECTOR_BYTES // itemsize
 
 
-@functools.lru_cache(128)
+_PLANS = 2**28  # bytes of tables of each kind that are kept
+
+
+@remembered(_PLANS)
 def forward_plan(geometry):
     """The tables of a convolution."""
     words = _Words([0] * _START)
@@ -187,7 +190,7 @@ def forward_plan(geometry):
     return np.array(words, np.int64)
 
 
-@functools.lru_cache(128)
+@remembered(_PLANS)
 def input_plan(geometry, itemsize):
     """The tables of the input gradient alone."""
     words = _Words([0] * _START)
@@ -195,7 +198,7 @@ def input_plan(geometry, itemsize):
     return np.array(words, np.int64)
 
 
-@functools.lru_cache(128)
+@remembered(_PLANS)
 def backward_plan(geometry, itemsize):
     """The tables of the convolution and of both its gradients."""
     words = _Words([0] * _START)

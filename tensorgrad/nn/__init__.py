@@ -3,6 +3,7 @@
 What a module names in its `__all__` is exported.
 """
 
+from .. import _names
 from . import initialisers
 from .activations import *
 from .convolution import *
@@ -17,8 +18,11 @@ from .pooling import *
 from .sequential import *
 from .structure import *
 
-__all__ = ["initialisers", *sorted(name for name, value in vars().items() if callable(value) and name[0] != "_")]
+__all__ = [
+    "initialisers",
+    *sorted(name for name, value in vars().items() if callable(value) and name[0] != "_"),
+]
 
 
 def __getattr__(name):
-    raise AttributeError(f"tensorgrad.nn has no {name!r}; it has {', '.join(__all__)}")
+    raise _names.missing("tensorgrad.nn", name, __all__)

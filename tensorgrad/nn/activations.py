@@ -1,10 +1,12 @@
 """Activations as layers, named as PyTorch's; all but Softmax and LogSoftmax treat each number on its own, in any shape."""
 
+import functools
+
 import numpy as np
 
 from .. import ops
 from .._op import Op
-from .._options import float_dtype, is_real, is_whole
+from .._options import float_dtype, is_real, whole
 from .._parameter import Parameter
 from ..errors import OptionError, ShapeError
 from .module import Module
@@ -34,9 +36,8 @@ __all__ = [
 
 
 class ReLU(Module):
-    """max(x, 0): any shape.
+    """max(x, 0): (...) -> (...).
 
-    >>> import numpy as np
     >>> ReLU()(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
@@ -45,10 +46,23 @@ class ReLU(Module):
         return ops.relu(x)
 
 
-class Tanh(Module):
-    """tanh(x), between -1 and 1: any shape.
+_RELU = ReLU.forward
 
-    >>> import numpy as np
+
+def fused_with_relu(layer, own, following):
+    """A layer whose `forward` takes an activation, together with the ReLU behind it; None where one is not as it is here.
+
+    `own` is the forward of the layer's class: one that was replaced, on the class or the object, is not known to take it.
+    """
+    unchanged = type(layer).forward is own and "forward" not in vars(layer)
+    if unchanged and type(following) is ReLU and getattr(following.forward, "__func__", None) is _RELU:
+        return functools.partial(layer, activation="relu")
+    return None
+
+
+class Tanh(Module):
+    """tanh(x), between -1 and 1: (...) -> (...).
+
     >>> Tanh()(np.array([0.0]))
     array([0.])
     """
@@ -58,9 +72,8 @@ class Tanh(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x)), between 0 and 1: any shape.
+    """1 / (1 + exp(-x)), between 0 and 1: (...) -> (...).
 
-    >>> import numpy as np
     >>> Sigmoid()(np.array([0.0]))
     array([0.5])
     """
@@ -70,9 +83,10 @@ class Sigmoid(Module):
 
 
 class Softmax(Module):
-    """exp(x) / sum(exp(x)) over an axis: probabilities. CrossEntropyLoss takes logits, so leave it out for training.
+    """exp(x) / sum(exp(x)) over an axis, probabilities: (..., n) -> (..., n).
 
-    >>> import numpy as np
+    CrossEntropyLoss takes logits, so leave it out for training.
+
     >>> Softmax()(np.array([[0.0, 0.0]]))
     array([[0.5, 0.5]])
     """
@@ -88,9 +102,8 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """log(exp(x) / sum(exp(x))) over an axis, without underflow.
+    """log(exp(x) / sum(exp(x))) over an axis, without underflow: (..., n) -> (..., n).
 
-    >>> import numpy as np
     >>> LogSoftmax()(np.array([[0.0, 1e4]]))
     array([[-10000.,      0.]])
     """
@@ -109,9 +122,8 @@ class LogSoftmax(Module):
 
 
 class LogSigmoid(Module):
-    """log(1 / (1 + exp(-x))), also where the sigmoid rounds to 0.
+    """log(1 / (1 + exp(-x))), also where the sigmoid rounds to 0: (...) -> (...).
 
-    >>> import numpy as np
     >>> LogSigmoid()(np.array([0.0, -1e4]))
     array([-6.93147181e-01, -1.00000000e+04])
     """
@@ -121,9 +133,8 @@ class LogSigmoid(Module):
 
 
 class Softplus(Module):
-    """log(1 + exp(x)), a smooth ReLU.
+    """log(1 + exp(x)), a smooth ReLU: (...) -> (...).
 
-    >>> import numpy as np
     >>> Softplus()(np.array([0.0, 1e4]))
     array([6.93147181e-01, 1.00000000e+04])
     """
@@ -133,9 +144,8 @@ class Softplus(Module):
 
 
 class SiLU(Module):
-    """x / (1 + exp(-x)), also called swish.
+    """x / (1 + exp(-x)), also called swish: (...) -> (...).
 
-    >>> import numpy as np
     >>> SiLU()(np.array([0.0, 2.0]))
     array([0.        , 1.76159416])
     """
@@ -145,9 +155,8 @@ class SiLU(Module):
 
 
 class Mish(Module):
-    """x tanh(log(1 + exp(x))).
+    """x tanh(log(1 + exp(x))): (...) -> (...).
 
-    >>> import numpy as np
     >>> Mish()(np.array([0.0, 2.0]))
     array([0.        , 1.94395896])
     """
@@ -157,9 +166,8 @@ class Mish(Module):
 
 
 class Softsign(Module):
-    """x / (1 + |x|), between -1 and 1.
+    """x / (1 + |x|), between -1 and 1: (...) -> (...).
 
-    >>> import numpy as np
     >>> Softsign()(np.array([-1.0, 3.0]))
     array([-0.5 ,  0.75])
     """
@@ -189,9 +197,10 @@ class _Optional(Module):
 
 
 class GELU(_Optional):
-    """x times the probability that a standard normal number is less than x; approximate="tanh": nearly that, by a tanh.
+    """x times the probability that a standard normal number is less than x: (...) -> (...).
 
-    >>> import numpy as np
+    approximate="tanh": nearly that, by a tanh.
+
     >>> GELU()(np.array([0.0, 1.0])), GELU("tanh")(np.array([0.0, 1.0]))
     (array([0.        , 0.84134475]), array([0.        , 0.84119199]))
     """
@@ -203,9 +212,8 @@ class GELU(_Optional):
 
 
 class ELU(_Optional):
-    """x where it is positive, else alpha (exp(x) - 1).
+    """x where it is positive, else alpha (exp(x) - 1): (...) -> (...).
 
-    >>> import numpy as np
     >>> ELU()(np.array([-1e4, 2.0]))
     array([-1.,  2.])
     """
@@ -217,9 +225,8 @@ class ELU(_Optional):
 
 
 class CELU(_Optional):
-    """x where it is positive, else alpha (exp(x / alpha) - 1), whose slope has no jump.
+    """x where it is positive, else alpha (exp(x / alpha) - 1), whose slope has no jump: (...) -> (...).
 
-    >>> import numpy as np
     >>> CELU(0.5)(np.array([-1e4, 2.0]))
     array([-0.5,  2. ])
     """
@@ -231,9 +238,8 @@ class CELU(_Optional):
 
 
 class SELU(Module):
-    """ELU times a scale, which keep mean 0 and variance 1 from layer to layer.
+    """ELU times a scale, which keep mean 0 and variance 1 from layer to layer: (...) -> (...).
 
-    >>> import numpy as np
     >>> SELU()(np.array([-1e4, 1.0]))
     array([-1.75809934,  1.05070099])
     """
@@ -246,9 +252,8 @@ class SELU(Module):
 
 
 class ReLU6(Module):
-    """min(max(x, 0), 6).
+    """min(max(x, 0), 6): (...) -> (...).
 
-    >>> import numpy as np
     >>> ReLU6()(np.array([-1.0, 3.0, 8.0]))
     array([0., 3., 6.])
     """
@@ -258,9 +263,8 @@ class ReLU6(Module):
 
 
 class Hardsigmoid(Module):
-    """x / 6 + 1 / 2, kept between 0 and 1.
+    """x / 6 + 1 / 2, kept between 0 and 1: (...) -> (...).
 
-    >>> import numpy as np
     >>> Hardsigmoid()(np.array([-4.0, 0.0, 4.0]))
     array([0. , 0.5, 1. ])
     """
@@ -270,9 +274,8 @@ class Hardsigmoid(Module):
 
 
 class Hardswish(Module):
-    """x times Hardsigmoid of x.
+    """x times Hardsigmoid of x: (...) -> (...).
 
-    >>> import numpy as np
     >>> Hardswish()(np.array([-4.0, 1.0, 4.0]))
     array([0.        , 0.66666667, 4.        ])
     """
@@ -282,9 +285,8 @@ class Hardswish(Module):
 
 
 class Hardtanh(_Optional):
-    """x, kept between min_val and max_val.
+    """x, kept between min_val and max_val: (...) -> (...).
 
-    >>> import numpy as np
     >>> Hardtanh()(np.array([-3.0, 0.5, 3.0]))
     array([-1. ,  0.5,  1. ])
     """
@@ -296,9 +298,8 @@ class Hardtanh(_Optional):
 
 
 class LeakyReLU(_Optional):
-    """x where it is positive, else negative_slope x.
+    """x where it is positive, else negative_slope x: (...) -> (...).
 
-    >>> import numpy as np
     >>> LeakyReLU()(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
@@ -310,22 +311,24 @@ class LeakyReLU(_Optional):
 
 
 class PReLU(Module):
-    """x where it is positive, else weight x, with a learned weight for each channel, or one for all: (..., channels).
+    """x where it is positive, else weight x, with a learned weight for each channel, or one for all.
+
+    (..., channels) -> (..., channels). He et al. 2015, "Delving Deep into Rectifiers", equation 1.
 
     Raises ShapeError for an input whose last axis is not num_parameters, unless that is 1.
 
-    >>> import numpy as np
     >>> PReLU()(np.array([[-1.0, 2.0]], np.float32))
     tensor([[-0.25,  2.  ]], op='prelu')
     """
 
+    unpenalised = ("weight",)
+
     def __init__(self, num_parameters=1, init=0.25, dtype="float32"):
-        if not is_whole(num_parameters, 1):
-            raise OptionError(f"PReLU: num_parameters must be a positive whole number, got {num_parameters!r}")
+        self.num_parameters = whole("PReLU", "num_parameters", num_parameters, 1)
         if not is_real(init):
             raise OptionError(f"PReLU: init must be a number, got {init!r}")
         dtype = float_dtype("PReLU", dtype)
-        self.num_parameters, self.init = int(num_parameters), float(init)
+        self.init = float(init)
         self.weight = Parameter(np.full(self.num_parameters, self.init, dtype))
 
     def reset_parameters(self, rng):

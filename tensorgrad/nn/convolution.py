@@ -1,22 +1,18 @@
 """Convolution layers, channels last: images (N, height, width, channels) and sequences (N, length, channels)."""
 
-import functools
-
 import numpy as np
 
 from .. import ops
-from .._options import flag, float_dtype, is_whole
+from .._options import flag, float_dtype, frozen, whole, wholes
 from .._parameter import Parameter
 from .._random import generator
 from ..errors import OptionError, ShapeError
 from ..ops._convolution import check_options
-from .activations import ReLU
+from .activations import fused_with_relu
 from .initialisers import drawn, initialiser
 from .module import Module
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d", "DepthwiseConv2d"]
-
-_RELU = ReLU.forward
 
 
 class _Convolution(Module):
@@ -25,31 +21,21 @@ class _Convolution(Module):
     axes, op = 2, ops.conv2d
 
     def __init__(self, in_channels, out_channels, kernel_size, options, bias, init, rng, dtype):
-        name = type(self).__name__
-        for option, n in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", options["groups"])):
-            if not is_whole(n, 1):
-                raise OptionError(f"{name}: {option} must be a positive whole number, got {n!r}")
+        name, options = type(self).__name__, {option: frozen(value) for option, value in options.items()}
+        self.in_channels = whole(name, "in_channels", in_channels, 1)
+        self.out_channels = whole(name, "out_channels", out_channels, 1)
+        self.kernel_size = wholes(name, "kernel_size", kernel_size, self.axes, 1)
+        check_options(name, self.axes, **options)
         if in_channels % options["groups"] or out_channels % options["groups"]:
             raise OptionError(
                 f"{name}: groups={options['groups']} must divide in_channels={in_channels} and out_channels={out_channels}"
             )
         dtype, bias = float_dtype(name, dtype), flag(name, "bias", bias)
-        self.in_channels, self.out_channels = int(in_channels), int(out_channels)
-        self.kernel_size = self._lengths("kernel_size", kernel_size)
-        check_options(name, self.axes, **options)
         self.options = options
         self._initialise = initialiser(name, "init", init)
         self.weight = Parameter(np.zeros((*self.kernel_size, *self._channels()), dtype=dtype))
         self.bias = Parameter(np.zeros(self.out_channels, dtype=dtype)) if bias else None
         self.reset_parameters(generator(name, rng))
-
-    def _lengths(self, option, value):
-        lengths = (value,) * self.axes if isinstance(value, int | np.integer) else value
-        good = isinstance(lengths, tuple | list) and len(lengths) == self.axes
-        if not good or not all(is_whole(n, 1) for n in lengths):
-            expected = "a positive whole number" + (", or two of them" if self.axes == 2 else "")
-            raise OptionError(f"{type(self).__name__}: {option} must be {expected}, got {value!r}")
-        return tuple(int(n) for n in lengths)
 
     def _channels(self):
         """The last two lengths of the weight."""
@@ -66,11 +52,7 @@ class _Convolution(Module):
 
     def fused_with(self, following):
         """With a ReLU as it is: one kernel, unless a forward was replaced or the op has no activation."""
-        own = "forward" in self.__dict__ or type(self).forward is not _Convolution.forward
-        usual = type(following) is ReLU and getattr(following.forward, "__func__", None) is _RELU
-        if "activation" in self.op.options and usual and not own:
-            return functools.partial(self, activation="relu")
-        return None
+        return fused_with_relu(self, _Convolution.forward, following) if "activation" in self.op.options else None
 
     def forward(self, x, activation=None):
         options = self.options if activation is None else {**self.options, "activation": activation}
@@ -80,9 +62,12 @@ class _Convolution(Module):
             raise ShapeError(f"{self!r}: {error}") from None
 
     def __repr__(self):
+        return self._repr(self.in_channels, self.out_channels, groups=1)
+
+    def _repr(self, *channels, groups, multiplier=1):
         size = self.kernel_size[0] if len(set(self.kernel_size)) == 1 else self.kernel_size
-        words = [str(self.in_channels), str(self.out_channels), str(size)]
-        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0}
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": groups, "output_padding": 0}
+        words = [*map(repr, (*channels, size)), *([f"multiplier={multiplier}"] if multiplier > 1 else [])]
         words += [f"{name}={value!r}" for name, value in self.options.items() if value != usual[name]]
         words += [] if self.bias is not None else ["bias=False"]
         return f"{type(self).__name__}({', '.join(words)})"
@@ -94,14 +79,15 @@ class Conv2d(_Convolution):
     kernel_size, stride, dilation: a number, or two, (height, width). padding: a number, two, two pairs, "valid" (0) or
     "same". weight is (kh, kw, in_channels / groups, out_channels), drawn by `init` (a name or a function of
     `nn.initialisers`) from `rng`; bias (out_channels,) starts at 0, and `bias=False` leaves it out.
-    Raises ShapeError for images of other channels, or smaller than the kernel.
+    Raises OptionError for options that no images fit, ShapeError for images of other channels, or smaller than the kernel.
+    Dumoulin and Visin 2016, "A guide to convolution arithmetic", chapters 2 and 5.1.
 
     >>> layer = Conv2d(1, 8, 3, rng=0)
     >>> layer(np.zeros((2, 28, 28, 1), np.float32)).shape
     (2, 26, 26, 8)
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, *, dilation=1, groups=1, bias=True,
                  init="he_normal", rng=None, dtype="float32"):  # fmt: skip
         options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         super().__init__(in_channels, out_channels, kernel_size, options, bias, init, rng, dtype)
@@ -110,7 +96,9 @@ class Conv2d(_Convolution):
 class Conv1d(_Convolution):
     """Filters that move along sequences: (N, L, in_channels) -> (N, L', out_channels); see ops.conv1d.
 
-    padding: a number, two (before, behind), "valid" (0) or "same". weight is (k, in_channels / groups, out_channels).
+    kernel_size, stride and dilation are numbers; padding: a number, two (before, behind), "valid" (0) or "same". weight is
+    (k, in_channels / groups, out_channels); bias, init and rng are those of Conv2d. Raises OptionError for options that no
+    sequences fit, ShapeError for sequences of other channels, or shorter than the kernel.
 
     >>> layer = Conv1d(2, 8, 3, padding="same", rng=0)
     >>> layer(np.zeros((4, 10, 2), np.float32)).shape
@@ -119,7 +107,7 @@ class Conv1d(_Convolution):
 
     axes, op = 1, ops.conv1d
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, *, dilation=1, groups=1, bias=True,
                  init="he_normal", rng=None, dtype="float32"):  # fmt: skip
         options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         super().__init__(in_channels, out_channels, kernel_size, options, bias, init, rng, dtype)
@@ -146,7 +134,9 @@ class ConvTranspose2d(_Transposed):
     """A transposed convolution: (N, H, W, in_channels) -> (N, H', W', out_channels); see ops.conv_transpose2d.
 
     H' = (H - 1) * stride + (kh - 1) * dilation + 1 - padding above and below + output_padding; with padding="same"
-    H' = H * stride. weight is (kh, kw, out_channels / groups, in_channels).
+    H' = H * stride. weight is (kh, kw, out_channels / groups, in_channels); bias, init and rng are those of Conv2d.
+    Dumoulin and Visin 2016, chapter 4. Raises OptionError for options that no images fit, an output_padding of the stride or
+    more say, ShapeError for images of other channels, or where padding leaves no pixels.
 
     >>> layer = ConvTranspose2d(8, 1, 3, stride=2, padding="same", rng=0)
     >>> layer(np.zeros((2, 7, 7, 8), np.float32)).shape
@@ -155,7 +145,7 @@ class ConvTranspose2d(_Transposed):
 
     op = ops.conv_transpose2d
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, *, output_padding=0, dilation=1, groups=1,
                  bias=True, init="he_normal", rng=None, dtype="float32"):  # fmt: skip
         options = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation,
                    "groups": groups}  # fmt: skip
@@ -165,7 +155,7 @@ class ConvTranspose2d(_Transposed):
 class ConvTranspose1d(_Transposed):
     """A transposed convolution: (N, L, in_channels) -> (N, L', out_channels); see ops.conv_transpose1d.
 
-    weight is (k, out_channels / groups, in_channels).
+    weight is (k, out_channels / groups, in_channels). Options and errors are those of ConvTranspose2d, along one axis.
 
     >>> layer = ConvTranspose1d(8, 2, 4, stride=2, padding=1, rng=0)
     >>> layer(np.zeros((4, 5, 8), np.float32)).shape
@@ -174,7 +164,7 @@ class ConvTranspose1d(_Transposed):
 
     axes, op = 1, ops.conv_transpose1d
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, *, output_padding=0, dilation=1, groups=1,
                  bias=True, init="he_normal", rng=None, dtype="float32"):  # fmt: skip
         options = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation,
                    "groups": groups}  # fmt: skip
@@ -185,26 +175,20 @@ class DepthwiseConv2d(_Convolution):
     """`multiplier` filters for each channel: (N, H, W, channels) -> (N, H', W', channels * multiplier).
 
     A Conv2d with as many groups as channels: weight is (kh, kw, 1, channels * multiplier), and channel c of the images
-    goes to the channels c * multiplier, c * multiplier + 1, ... of the output.
+    goes to the channels c * multiplier, c * multiplier + 1, ... of the output. Chollet 2017, "Xception". Options and errors
+    are those of Conv2d.
 
     >>> layer = DepthwiseConv2d(8, 3, padding="same", rng=0)
     >>> layer(np.zeros((2, 14, 14, 8), np.float32)).shape
     (2, 14, 14, 8)
     """
 
-    def __init__(self, channels, kernel_size, multiplier=1, stride=1, padding=0, dilation=1, bias=True, init="he_normal",
+    def __init__(self, channels, kernel_size, multiplier=1, stride=1, padding=0, *, dilation=1, bias=True, init="he_normal",
                  rng=None, dtype="float32"):  # fmt: skip
-        if not isinstance(multiplier, int | np.integer) or isinstance(multiplier, bool) or multiplier < 1:
-            raise OptionError(f"DepthwiseConv2d: multiplier must be a positive whole number, got {multiplier!r}")
+        self.multiplier = whole("DepthwiseConv2d", "multiplier", multiplier, 1)
+        channels = whole("DepthwiseConv2d", "channels", channels, 1)
         options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
-        self.multiplier = int(multiplier)
-        many = channels * multiplier if isinstance(channels, int | np.integer) else channels
-        super().__init__(channels, many, kernel_size, options, bias, init, rng, dtype)
+        super().__init__(channels, channels * self.multiplier, kernel_size, options, bias, init, rng, dtype)
 
     def __repr__(self):
-        size = self.kernel_size[0] if len(set(self.kernel_size)) == 1 else self.kernel_size
-        words = [str(self.in_channels), str(size)] + ([f"multiplier={self.multiplier}"] if self.multiplier > 1 else [])
-        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": self.in_channels}
-        words += [f"{name}={value!r}" for name, value in self.options.items() if value != usual[name]]
-        words += [] if self.bias is not None else ["bias=False"]
-        return f"DepthwiseConv2d({', '.join(words)})"
+        return self._repr(self.in_channels, groups=self.in_channels, multiplier=self.multiplier)

@@ -1,22 +1,19 @@
 """The dense (fully connected) layer."""
 
-import functools
 import math
 
 import numpy as np
 
 from .. import ops
-from .._options import flag, float_dtype, is_whole
+from .._options import flag, float_dtype, whole
 from .._parameter import Parameter
 from .._random import generator
-from ..errors import OptionError, ShapeError, choose
-from .activations import ReLU
+from ..errors import ShapeError, choose
+from .activations import fused_with_relu
 from .initialisers import draw, initialiser
 from .module import Module
 
 __all__ = ["Dense"]
-
-_RELU = ReLU.forward
 
 
 class Dense(Module):
@@ -33,11 +30,9 @@ class Dense(Module):
     """
 
     def __init__(self, in_features, out_features, bias=True, init="he_normal", rng=None, dtype="float32"):
-        for name, n in (("in_features", in_features), ("out_features", out_features)):
-            if not is_whole(n, 1):
-                raise OptionError(f"Dense: {name} must be a positive whole number, got {n!r}")
+        self.in_features = whole("Dense", "in_features", in_features, 1)
+        self.out_features = whole("Dense", "out_features", out_features, 1)
         dtype, bias = float_dtype("Dense", dtype), flag("Dense", "bias", bias)
-        self.in_features, self.out_features = int(in_features), int(out_features)
         self._initialise = initialiser("Dense", "init", init)
         self.weight = Parameter(np.zeros((self.in_features, self.out_features), dtype=dtype))
         self.bias = Parameter(np.zeros(self.out_features, dtype=dtype)) if bias else None
@@ -50,10 +45,7 @@ class Dense(Module):
 
     def fused_with(self, following):
         """With a ReLU as it is: one kernel, unless there is no bias or a forward was replaced."""
-        unchanged = type(self) is Dense and "forward" not in self.__dict__ and self.bias is not None
-        if unchanged and type(following) is ReLU and getattr(following.forward, "__func__", None) is _RELU:
-            return functools.partial(self, activation="relu")
-        return None
+        return None if self.bias is None else fused_with_relu(self, Dense.forward, following)
 
     def forward(self, x, activation=None):
         try:

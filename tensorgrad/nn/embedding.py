@@ -3,10 +3,10 @@
 import numpy as np
 
 from .. import ops
-from .._options import float_dtype, is_whole
+from .._options import float_dtype, whole
 from .._parameter import Parameter
 from .._random import generator
-from ..errors import DTypeError, OptionError, ShapeError
+from ..errors import DTypeError, ShapeError
 from .initialisers import draw, initialiser, normal
 from .module import Module
 
@@ -31,11 +31,8 @@ class Embedding(Module):
     """
 
     def __init__(self, count, features, init=standard_normal, rng=None, dtype="float32"):
-        for name, n in (("count", count), ("features", features)):
-            if not is_whole(n, 1):
-                raise OptionError(f"Embedding: {name} must be a positive whole number, got {n!r}")
+        self.count, self.features = whole("Embedding", "count", count, 1), whole("Embedding", "features", features, 1)
         dtype = float_dtype("Embedding", dtype)
-        self.count, self.features = int(count), int(features)
         self._initialise = initialiser("Embedding", "init", init)
         self.weight = Parameter(np.zeros((self.count, self.features), dtype=dtype))
         self.reset_parameters(generator("Embedding", rng))

@@ -25,7 +25,7 @@ __all__ = ["Module"]
 
 
 class Module:
-    """A part of a model: Parameters and other Modules as attributes (or in lists), and a `forward`.
+    """A part of a model: Parameters and other Modules as attributes (or in lists), and a `forward`, (n, ...) -> (n, ...).
 
     >>> import tensorgrad as tg
     >>> class Scale(Module):
@@ -42,6 +42,8 @@ class Module:
     _hooks: tuple = ()  # of functions that watch it
     _penalties: tuple = ()  # (name of a parameter of its own, l1, l2)
     buffers: tuple[str, ...] = ()  # attributes that are arrays which training changes, and no optimizer
+    fixed: tuple[str, ...] = ()  # attributes that are arrays which nothing changes, in the dtype of the model
+    unpenalised: tuple[str, ...] = ("bias",)  # parameters that `penalise` leaves out unless they are named
     exact_buffers: tuple[str, ...] = ()  # those that hold whole numbers in a dtype of their own, not the model's
 
     def __new__(cls, *args, **kwargs):
@@ -101,6 +103,9 @@ class Module:
     def check_inputs(self, X):
         """Raise an error if there are rows in this data that cannot be: `fit` asks before it trains."""
 
+    def check_batch(self, shape):
+        """Raise an error if it cannot train on an input of so few rows: `fit` asks where the last batch is smaller."""
+
     # ---- structure ------------------------------------------------------------------------------------------------
     def children(self):
         """(name, module) of the modules directly inside; those in a list or dict are named by its name and their key."""
@@ -159,18 +164,19 @@ class Module:
 
     @property
     def dtype(self):
-        """The dtype of the first parameter, or where there is none of the first buffer of floats; else float32."""
-        floats = (a.dtype for a in self._buffers_of_floats())
+        """The dtype of the first parameter, or where there is none of the first other array of floats; else float32."""
+        floats = (a.dtype for a in self._arrays_of_floats())
         return next((p.dtype for p in self.parameters()), next(floats, np.dtype(np.float32)))
 
     def _exact(self):
         """The ids of all exact buffers."""
         return {id(vars(m).get(name)) for _, m in self.named_modules() for name in m.exact_buffers}
 
-    def _buffers_of_floats(self):
-        """The buffers in the dtype of the model."""
+    def _arrays_of_floats(self):
+        """The buffers and fixed arrays in the dtype of the model."""
         exact = self._exact()
-        return [a for _, a in self.named_buffers() if a.dtype.kind == "f" and id(a) not in exact]
+        buffers = [a for _, a in self.named_buffers() if a.dtype.kind == "f" and id(a) not in exact]
+        return buffers + [vars(m)[name] for _, m in self.named_modules() for name in m.fixed if name in vars(m)]
 
     # ---- state ----------------------------------------------------------------------------------------------------
     def train(self, on=True):
@@ -190,7 +196,14 @@ class Module:
         return self.train(False)
 
     def freeze(self):
-        """Let training leave all parameters as they are, until `unfreeze`; returns the module."""
+        """Let training leave all parameters as they are, until `unfreeze`; returns the module.
+
+        The running statistics of a BatchNorm inside move on in training, as they are no parameters: `eval()` stops them.
+
+        >>> from tensorgrad import nn
+        >>> [p.requires_grad for p in nn.BatchNorm(8).freeze().eval().parameters()]
+        [False, False]
+        """
         for p in self.parameters():
             p.requires_grad = False
         return self
@@ -259,8 +272,10 @@ class Module:
 
     # ---- penalties, hooks, summary ----------------------------------------------------------------------------------
     def penalise(self, l1=0.0, l2=0.0, parameters=None):
-        """Let large weights cost l1 sum(|w|) + l2 sum(w**2) in training: of every parameter inside that is no bias, or of
-        those of the given names ("weight", "bias"). Said again it replaces what was said before; returns the module.
+        """Let large weights cost l1 sum(|w|) + l2 sum(w**2) in training: of every parameter inside, or of
+        those of the given names ("weight", "bias"). Without names, biases and the weights of normalisations and of PReLU are
+        left out. Said again it replaces what was said before;
+        returns the module.
 
         `fit` adds `penalty()` to the loss of each step; so does a loop of your own. `evaluate` does not.
         Raises OptionError for a name that no module inside has.
@@ -357,7 +372,7 @@ class Module:
     def _copy(self, convert, convert_buffer):
         """A deep copy in which every Parameter and buffer of floats is converted, each once: shared ones stay shared."""
         made: dict = {id(p): convert(p) for p in self.parameters()}
-        made |= {id(a): convert_buffer(a) for a in self._buffers_of_floats()}
+        made |= {id(a): convert_buffer(a) for a in self._arrays_of_floats()}
         return copy.deepcopy(self, made)
 
     def __getstate__(self):

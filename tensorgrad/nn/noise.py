@@ -31,11 +31,14 @@ class _Noise(Module):
 
 
 class Dropout(_Noise):
-    """In training each number is 0 with probability p, else it grows by 1 / (1 - p): any shape (Srivastava et al. 2014).
+    """In training each number is 0 with probability p, else it grows by 1 / (1 - p): (...) -> (...).
+
+    Srivastava et al. 2014.
 
     rng (a seed, a Generator, or None for fresh entropy) gives the key of the noise; `model.reset(seed)` begins anew. Each
     call drops other numbers, the same ones on either engine, eager or compiled, and on any number of threads; a copy of
-    the layer, or one that loads its `state_dict`, goes on with the same ones. Raises OptionError for a p outside [0, 1).
+    the layer, one of the same seed, or one that loads its `state_dict`, goes on with the same ones. Raises OptionError for
+    a p outside [0, 1).
 
     >>> layer = Dropout(0.5, rng=0)
     >>> layer(np.ones(8)), layer(np.ones(8))
@@ -57,7 +60,7 @@ class Dropout(_Noise):
 
 
 class ChannelDropout(Dropout):
-    """In training each channel of each row is 0 with probability p, else it grows by 1 / (1 - p): (n, ..., channels).
+    """In training each channel of each row is 0 with probability p, else it grows by 1 / (1 - p): (n, ..., c) -> the same.
 
     For images, whose neighbouring numbers are alike (Tompson et al. 2015). See Dropout for rng and errors.
 
@@ -71,7 +74,7 @@ class ChannelDropout(Dropout):
 
 
 class GaussianNoise(_Noise):
-    """In training normal numbers with standard deviation std are added: any shape. See Dropout for rng.
+    """In training normal numbers with standard deviation std are added: (...) -> (...). See Dropout for rng.
 
     Raises OptionError for a std that is no number of at least 0.
 

@@ -16,7 +16,7 @@ def penalise(model, l1, l2, parameters):
     wanted = None if parameters is None else [parameters] if isinstance(parameters, str) else list(parameters)
     found: set = set()
     for _, module in model.named_modules():
-        mine = [n for n in module.own_parameters() if (n != "bias" if wanted is None else n in wanted)]
+        mine = [n for n in module.own_parameters() if (n not in module.unpenalised if wanted is None else n in wanted)]
         found.update(mine)
         if mine:
             others = [entry for entry in module._penalties if entry[0] not in mine]

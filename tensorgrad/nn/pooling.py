@@ -4,8 +4,8 @@ import numpy as np
 
 from .. import ops
 from .._op import Op
-from .._options import flag
-from ..ops._windows import as_numbers, check_images
+from .._options import flag, frozen, wholes
+from ..ops._windows import check_images, sliding_options
 from .module import Module
 
 __all__ = [
@@ -33,10 +33,8 @@ class _Sliding(Module):
 
     def __init__(self, kernel_size, stride=None, padding=0):
         name = type(self).__name__
-        as_numbers(name, "kernel_size", kernel_size, self.dims, 1)
-        as_numbers(name, "stride", kernel_size if stride is None else stride, self.dims, 1)
-        as_numbers(name, "padding", padding, self.dims, 0)
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        sliding_options(name, kernel_size, stride, padding, self.dims)
+        self.kernel_size, self.stride, self.padding = frozen(kernel_size), frozen(stride), frozen(padding)
 
     def forward(self, x):
         return self.op(x, **{name: getattr(self, name) for name in self.op.options})
@@ -52,7 +50,8 @@ class _Sliding(Module):
 class MaxPool1d(_Sliding):
     """The largest number of each window: (n, length, c) -> (n, length', c); see ops.max_pool2d.
 
-    >>> import numpy as np
+    Options and errors are those of MaxPool2d, along one axis.
+
     >>> MaxPool1d(2)(np.ones((1, 6, 3))).shape
     (1, 3, 3)
     """
@@ -64,9 +63,9 @@ class MaxPool2d(_Sliding):
     """The largest number of each window: (n, h, w, c) -> (n, h', w', c); see ops.max_pool2d.
 
     kernel_size, stride (the kernel's size unless given) and padding are one number, or two for height and width.
-    Raises ShapeError where the kernel is larger than the image with its padding.
+    Raises OptionError for padding of more than half of the kernel, ShapeError where the kernel is larger than the image with
+    its padding.
 
-    >>> import numpy as np
     >>> MaxPool2d(2)(np.ones((1, 6, 8, 3))).shape
     (1, 3, 4, 3)
     """
@@ -74,29 +73,32 @@ class MaxPool2d(_Sliding):
     op, dims = ops.max_pool2d, 2
 
 
-class AvgPool1d(_Sliding):
+class _Mean(_Sliding):
+    def __init__(self, kernel_size, stride=None, padding=0, *, count_include_pad=True):
+        super().__init__(kernel_size, stride, padding)
+        self.count_include_pad = flag(type(self).__name__, "count_include_pad", count_include_pad)
+
+
+class AvgPool1d(_Mean):
     """The mean of each window: (n, length, c) -> (n, length', c); see ops.avg_pool2d.
 
-    >>> import numpy as np
+    Options and errors are those of AvgPool2d, along one axis.
+
     >>> AvgPool1d(2)(np.ones((1, 6, 3))).shape
     (1, 3, 3)
     """
 
     op, dims = ops.avg_pool1d, 1
 
-    def __init__(self, kernel_size, stride=None, padding=0, count_include_pad=True):
-        super().__init__(kernel_size, stride, padding)
-        self.count_include_pad = flag(type(self).__name__, "count_include_pad", count_include_pad)
 
-
-class AvgPool2d(AvgPool1d):
+class AvgPool2d(_Mean):
     """The mean of each window: (n, h, w, c) -> (n, h', w', c); see ops.avg_pool2d.
 
     kernel_size, stride (the kernel's size unless given) and padding are one number, or two for height and width. Padding
     counts as zeros, or not at all with count_include_pad=False.
-    Raises ShapeError where the kernel is larger than the image with its padding.
+    Raises OptionError for padding of more than half of the kernel, ShapeError where the kernel is larger than the image with
+    its padding.
 
-    >>> import numpy as np
     >>> AvgPool2d(3, stride=2, padding=1)(np.ones((1, 6, 8, 3))).shape
     (1, 3, 4, 3)
     """
@@ -109,8 +111,8 @@ class _Adaptive(Module):
     dims: int
 
     def __init__(self, output_size):
-        as_numbers(type(self).__name__, "output_size", output_size, self.dims, 1)
-        self.output_size = output_size
+        wholes(type(self).__name__, "output_size", output_size, self.dims, 1)
+        self.output_size = frozen(output_size)
 
     def forward(self, x):
         return self.op(x, output_size=self.output_size)
@@ -122,7 +124,8 @@ class _Adaptive(Module):
 class AdaptiveMaxPool1d(_Adaptive):
     """The largest numbers of so many windows: (n, length, c) -> (n, output_size, c).
 
-    >>> import numpy as np
+    Their lengths differ by one at most, as PyTorch has them. Raises ShapeError for sequences without steps.
+
     >>> AdaptiveMaxPool1d(4)(np.ones((1, 9, 3))).shape
     (1, 4, 3)
     """
@@ -133,7 +136,9 @@ class AdaptiveMaxPool1d(_Adaptive):
 class AdaptiveMaxPool2d(_Adaptive):
     """The largest numbers of so many windows: (n, h, w, c) -> (n, output_size..., c).
 
-    >>> import numpy as np
+    output_size is a number, or two for height and width; windows differ by one pixel at most along either, as PyTorch has
+    them. Raises ShapeError for images without pixels.
+
     >>> AdaptiveMaxPool2d((4, 2))(np.ones((1, 9, 9, 3))).shape
     (1, 4, 2, 3)
     """
@@ -144,7 +149,8 @@ class AdaptiveMaxPool2d(_Adaptive):
 class AdaptiveAvgPool1d(_Adaptive):
     """The means of so many windows: (n, length, c) -> (n, output_size, c).
 
-    >>> import numpy as np
+    Their lengths differ by one at most, as PyTorch has them. Raises ShapeError for sequences without steps.
+
     >>> AdaptiveAvgPool1d(4)(np.ones((1, 9, 3))).shape
     (1, 4, 3)
     """
@@ -155,7 +161,9 @@ class AdaptiveAvgPool1d(_Adaptive):
 class AdaptiveAvgPool2d(_Adaptive):
     """The means of so many windows: (n, h, w, c) -> (n, output_size..., c).
 
-    >>> import numpy as np
+    output_size is a number, or two for height and width; windows differ by one pixel at most along either, as PyTorch has
+    them. Raises ShapeError for images without pixels.
+
     >>> AdaptiveAvgPool2d((4, 2))(np.ones((1, 9, 9, 3))).shape
     (1, 4, 2, 3)
     """
@@ -176,9 +184,8 @@ class _Global(Module):
 
 
 class GlobalMaxPool1d(_Global):
-    """The largest number of each channel: (n, length, c) -> (n, c).
+    """The largest number of each channel: (n, length, c) -> (n, c). Raises ShapeError for other numbers of axes.
 
-    >>> import numpy as np
     >>> GlobalMaxPool1d()(np.array([[[1.0], [3.0], [2.0]]]))
     array([[3.]])
     """
@@ -187,9 +194,8 @@ class GlobalMaxPool1d(_Global):
 
 
 class GlobalMaxPool2d(_Global):
-    """The largest number of each channel: (n, h, w, c) -> (n, c).
+    """The largest number of each channel: (n, h, w, c) -> (n, c). Raises ShapeError for other numbers of axes.
 
-    >>> import numpy as np
     >>> GlobalMaxPool2d()(np.arange(16.0).reshape(2, 2, 2, 2))
     array([[ 6.,  7.],
            [14., 15.]])
@@ -199,9 +205,8 @@ class GlobalMaxPool2d(_Global):
 
 
 class GlobalAvgPool1d(_Global):
-    """The mean of each channel: (n, length, c) -> (n, c).
+    """The mean of each channel: (n, length, c) -> (n, c). Raises ShapeError for other numbers of axes.
 
-    >>> import numpy as np
     >>> GlobalAvgPool1d()(np.array([[[1.0], [3.0], [2.0]]]))
     array([[2.]])
     """
@@ -212,7 +217,8 @@ class GlobalAvgPool1d(_Global):
 class GlobalAvgPool2d(_Global):
     """The mean of each channel: (n, h, w, c) -> (n, c).
 
-    >>> import numpy as np
+    Lin, Chen and Yan 2013, "Network in network", section 3.2. Raises ShapeError for other numbers of axes.
+
     >>> GlobalAvgPool2d()(np.arange(16.0).reshape(2, 2, 2, 2))
     array([[ 3.,  4.],
            [11., 12.]])
@@ -224,15 +230,16 @@ class GlobalAvgPool2d(_Global):
 class Upsample(Module):
     """Every number repeated along the image's axes (nearest): (n, h, w, c) -> (n, h f, w f, c), or (n, length, c).
 
-    >>> import numpy as np
+    scale_factor is a positive whole number, or two for height and width. Raises ShapeError for other numbers of axes.
+
     >>> Upsample(2)(np.ones((1, 3, 4, 5))).shape
     (1, 6, 8, 5)
     """
 
     def __init__(self, scale_factor):
-        dims = len(scale_factor) if isinstance(scale_factor, tuple | list) else 1
-        as_numbers("Upsample", "scale_factor", scale_factor, dims, 1)
-        self.scale_factor = scale_factor
+        dims = 1 if isinstance(scale_factor, tuple | list) and len(scale_factor) == 1 else 2
+        wholes("Upsample", "scale_factor", scale_factor, dims, 1)
+        self.scale_factor = frozen(scale_factor)
 
     def forward(self, x):
         return ops.upsample(x, scale_factor=self.scale_factor)

@@ -12,7 +12,10 @@ __all__ = ["Sequential"]
 class Sequential(Module):
     """A model that feeds each layer's output to the next.
 
-    rng (a seed or a numpy Generator) draws the weights of all layers; without it each layer has drawn its own.
+    What it takes is what the first layer takes, and what it gives what the last one gives: (n, ...) -> (n, ...). rng (a
+    seed or a numpy Generator) draws the weights of all layers; without it each layer has drawn its own. It can be read and
+    changed like a list: `model[i]`, `model[i] = layer`, `len(model)`, `append`; a slice is a Sequential that shares the
+    layers. Raises OptionError for what is no layer.
 
     >>> from tensorgrad.nn import Dense, ReLU
     >>> model = Sequential(Dense(2, 16), ReLU(), Dense(16, 3), rng=0)
@@ -22,6 +25,8 @@ class Sequential(Module):
       (1) ReLU()
       (2) Dense(16, 3)
     )
+    >>> model[:2].append(model[2])[1]
+    ReLU()
     """
 
     # When `_calls` was made, counted in changes of any module, and what it is; a slot, as it is no part of the model.
@@ -32,12 +37,21 @@ class Sequential(Module):
         object.__setattr__(self, "_made", (-1, ()))
         self.layers: tuple[Module, ...] = ()
         for layer in layers:
-            self.add(layer)
+            self.append(layer)
         if rng is not None:
             self.reset(rng)
 
-    def add(self, layer):
-        """Append a layer; returns the model, so that calls chain."""
+    def append(self, layer):
+        """Put a layer behind the others; returns the model, so that calls chain.
+
+        >>> from tensorgrad.nn import Dense, ReLU
+        >>> len(Sequential(Dense(2, 16)).append(ReLU()))
+        2
+        """
+        self.layers = (*self.layers, self._checked(layer))
+        return self
+
+    def _checked(self, layer):
         if not isinstance(layer, Module):
             hint = _as_layer(layer) if callable(layer) else ""
             hint = "; call the class: " + layer.__name__ + "(...)" if isinstance(layer, type) else hint
@@ -47,8 +61,7 @@ class Sequential(Module):
                 else hint
             )
             raise OptionError(f"{type(self).__name__}: expected a layer (nn.Module), got {layer!r}{hint}")
-        self.layers = (*self.layers, layer)
-        return self
+        return layer
 
     def children(self):
         yield from ((str(i), layer) for i, layer in enumerate(self.layers))
@@ -88,7 +101,12 @@ class Sequential(Module):
         return len(self.layers)
 
     def __getitem__(self, i):
-        return self.layers[i]
+        return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
+
+    def __setitem__(self, i, layer):
+        layers = list(self.layers)
+        layers[i] = [self._checked(each) for each in layer] if isinstance(i, slice) else self._checked(layer)
+        self.layers = tuple(layers)
 
     def __iter__(self):
         return iter(self.layers)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .. import ops
+from .._options import is_whole, whole
 from ..errors import OptionError, ShapeError, choose
 from ..kernels import current
 from .module import Module
@@ -15,6 +16,8 @@ __all__ = ["Flatten", "Identity", "Lambda", "Parallel", "Reshape", "Residual"]
 
 class Flatten(Module):
     """Each row of the batch as a vector: (n, ...) -> (n, numbers of a row).
+
+    Raises ShapeError for a single number.
 
     >>> Flatten()(np.zeros((5, 8, 8, 3))).shape
     (5, 192)
@@ -30,6 +33,8 @@ class Flatten(Module):
 class Reshape(Module):
     """Each row of the batch in another shape, one length of which may be -1: (n, ...) -> (n, *shape).
 
+    Raises OptionError for what is no shape, ShapeError for rows that do not fit it.
+
     >>> Reshape(8, 8, 1)(np.zeros((5, 64))).shape
     (5, 8, 8, 1)
     >>> Reshape(-1, 2)(np.zeros((5, 64))).shape
@@ -38,8 +43,7 @@ class Reshape(Module):
 
     def __init__(self, *shape):
         shape = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
-        whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and (n >= 0 or n == -1) for n in shape)
-        if not whole or shape.count(-1) > 1:
+        if not all(is_whole(n, -1) for n in shape) or shape.count(-1) > 1:
             raise OptionError(f"Reshape: expected whole numbers, one of which may be -1, got {shape!r}")
         self.shape = tuple(map(int, shape))
 
@@ -57,9 +61,10 @@ class Reshape(Module):
 
 
 class Lambda(Module):
-    """A function as a layer, without parameters of its own: `function(x)`.
+    """A function as a layer, without parameters of its own: `function(x)`, (...) -> whatever it gives.
 
-    It is Python: what it reads, beside its input, is fixed when a step is recorded as a program.
+    It is Python: what it reads, beside its input, is fixed when a step is recorded as a program. Raises OptionError for
+    what cannot be called.
 
     >>> Lambda(np.square)(np.array([3.0]))
     array([9.])
@@ -83,7 +88,7 @@ class Lambda(Module):
 
 
 class Identity(Module):
-    """The input as it is: any shape.
+    """The input as it is: (...) -> (...).
 
     >>> Identity()(np.array([1.0, 2.0]))
     array([1., 2.])
@@ -94,10 +99,11 @@ class Identity(Module):
 
 
 class Residual(Sequential):
-    """x + layers(x), or shortcut(x) + layers(x): what comes out must have the shape of what it is added to.
+    """x + layers(x), or shortcut(x) + layers(x): (n, ...) -> (n, ...).
 
-    He et al. 2016, "Deep Residual Learning", equations 1 and 2. `shortcut` is a layer for where shapes differ. `rng` draws
-    all weights, as in Sequential. Raises ShapeError where the shapes differ.
+    What comes out of the layers must have the shape of what it is added to. He et al. 2016, "Deep Residual Learning",
+    equations 1 and 2. `shortcut` is a layer for where shapes differ. `rng` draws all weights, as in Sequential. Raises
+    ShapeError where the shapes differ.
 
     >>> from tensorgrad import nn
     >>> Residual(nn.Dense(4, 4), nn.ReLU(), rng=0)(np.zeros((5, 4), np.float32)).shape
@@ -116,6 +122,11 @@ class Residual(Sequential):
         if rng is not None:
             self.reset(rng)
 
+    def check_inputs(self, X):
+        """Raise an error if the first layer, or the shortcut, cannot take this data."""
+        for layer in (*self.layers[:1], *([] if self.shortcut is None else [self.shortcut])):
+            layer.check_inputs(X)
+
     def forward(self, x):
         y = super().forward(x)
         before = x if self.shortcut is None else self.shortcut(x)
@@ -131,7 +142,7 @@ class Residual(Sequential):
 
 
 class Parallel(Sequential):
-    """Branches that all get the input; their outputs are joined, or added.
+    """Branches that all get the input; their outputs are joined, or added: (n, ..., c) -> (n, ..., sum of the c').
 
     combine="concatenate" joins them along `axis` (the last: features, channels), "add" adds outputs of one shape. `rng`
     draws all weights, as in Sequential. Raises ShapeError where the shapes do not fit.
@@ -148,11 +159,10 @@ class Parallel(Sequential):
     def __init__(self, *branches, combine="concatenate", axis=-1, rng=None):
         if not branches:
             raise OptionError("Parallel: expected at least one branch")
-        if not isinstance(axis, int | np.integer) or isinstance(axis, bool):
-            raise OptionError(f"Parallel: axis must be a whole number, got {axis!r}")
+        axis = whole("Parallel", "axis", axis)
         choose("Parallel", "combine", combine, {"concatenate": 0, "add": 0})
         super().__init__(*branches, rng=rng)
-        self.combine, self.axis = combine, int(axis)
+        self.combine, self.axis = combine, axis
 
     def check_inputs(self, X):
         """Raise an error if a branch cannot take this data."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .._options import wholes
 from .._tape import mode
 from .._tensor import Tensor
 from ..errors import DTypeError, OptionError, ShapeError
-from ..ops._windows import as_numbers
 from ._hooks import Handle
 
 
@@ -172,7 +172,7 @@ def flops(op, arrays, options, y):
         features, weight = y if op.name == "conv2d" else arrays[0], arrays[1]
         return 2 * features.size * math.prod(weight.shape[:-1])
     if "kernel_size" in options:
-        return y.size * math.prod(as_numbers(op.name, "kernel_size", options["kernel_size"], y.ndim - 2, 1))
+        return y.size * math.prod(wholes(op.name, "kernel_size", options["kernel_size"], y.ndim - 2, 1))
     return max(a.size for a in (*arrays, y))
 
 

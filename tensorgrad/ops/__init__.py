@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .activations import *
     from .comparisons import *
     from .convolution import *
+    from .convolution1d import *
     from .elementwise import *
     from .embedding import *
     from .functions import *
@@ -31,14 +32,15 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
     from .random import *
     from .rearrange import *
     from .reduce import *
-    from .sequences import *
     from .shape import *
     from .softmax import *
+    from .transposed import *
 else:
     from . import (
         activations,
         comparisons,
         convolution,
+        convolution1d,
         elementwise,
         embedding,
         functions,
@@ -54,9 +56,9 @@ else:
         random,
         rearrange,
         reduce,
-        sequences,
         shape,
         softmax,
+        transposed,
     )
 
     globals().update(OPS)

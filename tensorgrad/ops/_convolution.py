@@ -5,8 +5,8 @@ import functools
 import numpy as np
 
 from .._op import Op
-from .._options import TOO_LARGE, got, is_whole
-from ..errors import OptionError, ShapeError, choose
+from .._options import TOO_LARGE, frozen, got, is_whole, whole, wholes
+from ..errors import OptionError, ShapeError, choose, layout_hint
 from ..kernels import Geometry, constant
 from ._shared import contiguous
 
@@ -29,16 +29,6 @@ def biased(**record):
 
 
 # ---- shapes and options -----------------------------------------------------------------------------------------------
-def pair_of(name, option, value, least=1):
-    """One whole number, or two: for the height and the width."""
-    two = (value, value) if is_whole(value, least) else value
-    if not (isinstance(two, tuple | list) and len(two) == 2 and all(is_whole(n, least) for n in two)):
-        raise OptionError(
-            f"{name}: {option} must be a whole number of at least {least}, or two of them, got {got(value)}"
-        )
-    return int(two[0]), int(two[1])
-
-
 def pads_of(name, padding, size, kernel, stride, dilation):
     """The zeros around an image: ((above, below), (left, right))."""
     if isinstance(padding, str):
@@ -58,49 +48,57 @@ def pads_of(name, padding, size, kernel, stride, dilation):
     )
 
 
-def _hashable(option):
-    return tuple(map(_hashable, option)) if isinstance(option, list) else option
+_WORDS = {  # of an op on images, and of one on sequences: what they are, of what, their axes and those of a weight
+    2: ("images", "pixels", "(N, height, width, channels)", "(height, width, in / groups, out)"),
+    1: ("sequences", "steps", "(N, length, channels)", "(width, in / groups, out)"),
+}
 
 
-def geometry_of(name, images, weight, stride, padding, dilation, groups):
-    """The Geometry of a convolution of images of this shape (N, H, W, C); every error of shapes and options."""
+def geometry_of(name, images, weight, stride, padding, dilation, groups, axes=2):
+    """The Geometry of a convolution of images of this shape (N, H, W, C); every error of shapes and options.
+
+    With axes=1 it is that of sequences (N, L, C), as images of height 1.
+    """
     given = (stride, padding, dilation, groups)
     try:
-        return _found_geometry(name, images, weight, *given)
+        return _found_geometry(name, images, weight, *given, axes)
     except TypeError:  # lists cannot be looked up
-        return _found_geometry.__wrapped__(name, images, weight, *map(_hashable, given))
+        return _found_geometry.__wrapped__(name, images, weight, *map(frozen, given), axes)
 
 
 @functools.lru_cache(1024, typed=True)  # True is no number, though it equals 1
-def _found_geometry(name, images, weight, stride, padding, dilation, groups):
-    if len(images) != 4 or len(weight) != 4:
-        raise ShapeError(
-            f"{name}: expected images (N, height, width, channels) and a weight (height, width, in / groups, out), "
-            f"got {images} and {weight}"
-        )
-    stride, dilation = pair_of(name, "stride", stride), pair_of(name, "dilation", dilation)
-    if not is_whole(groups, 1):
-        raise OptionError(f"{name}: groups must be a positive whole number, got {groups!r}")
-    kernel, size, channels, features = weight[:2], images[1:3], images[3], weight[3]
+def _found_geometry(name, images, weight, stride, padding, dilation, groups, axes):
+    what, unit, layout, weights = _WORDS[axes]
+    if len(images) != axes + 2 or len(weight) != axes + 2:
+        raise ShapeError(f"{name}: expected {what} {layout} and a weight {weights}, got {images} and {weight}")
+    if axes == 1:
+        stride, padding, dilation, _ = options_of_a_line(name, stride, padding, dilation, groups).values()
+    stride, dilation = wholes(name, "stride", stride, 2, 1), wholes(name, "dilation", dilation, 2, 1)
+    whole(name, "groups", groups, 1)
+    kernel, size, channels, features = weight[:-2], images[1:-1], images[-1], weight[-1]
     if 0 in kernel:
-        raise ShapeError(f"{name}: a weight of shape {weight} covers no pixel")
+        raise ShapeError(f"{name}: a weight of shape {weight} covers no {unit[:-1]}")
+    hint = layout_hint(images, weight[-2] * groups)
     if channels % groups or features % groups:
         raise ShapeError(
-            f"{name}: groups={groups} must divide the {channels} channels of images {images} "
-            f"and the {features} of the output, by weight {weight}"
+            f"{name}: groups={groups} must divide the {channels} channels of {what} {images} "
+            f"and the {features} of the output, by weight {weight}{hint}"
         )
-    if channels != weight[2] * groups:
+    if channels != weight[-2] * groups:
         raise ShapeError(
             f"{name}: a weight of shape {weight} in {groups} group{'s' if groups > 1 else ''} "
-            f"takes {weight[2] * groups} channels, got images of shape {images}"
+            f"takes {weight[-2] * groups} channels, got {what} of shape {images}{hint}"
         )
+    kernel, size = ((1, *kernel), (1, *size)) if axes == 1 else (kernel, size)
     pads = pads_of(name, padding, size, kernel, stride, dilation)
     geometry = Geometry(size[0], size[1], channels, kernel, features, stride, dilation, pads, int(groups))
     if max(geometry.padded) >= TOO_LARGE:
-        raise ShapeError(f"{name}: images of shape {images} have, padded, {geometry.padded} pixels, which is too many")
+        raise ShapeError(
+            f"{name}: {what} of shape {images} have, padded, {geometry.padded[-axes:]} {unit}, which is too many"
+        )
     if any(n < e for n, e in zip(geometry.padded, geometry.extent, strict=True)):
-        covers, has = (" x ".join(map(str, n)) for n in (geometry.extent, geometry.padded))
-        raise ShapeError(f"{name}: the kernel covers {covers} pixels, images of shape {images} have, padded, {has}")
+        covers, has = (" x ".join(map(str, n[-axes:])) for n in (geometry.extent, geometry.padded))
+        raise ShapeError(f"{name}: the kernel covers {covers} {unit}, {what} of shape {images} have, padded, {has}")
     return geometry
 
 
@@ -183,13 +181,7 @@ def weight_twin(x, g, geometry):
 
 
 # ---- one axis, and layers -------------------------------------------------------------------------------------------------
-def one_of(name, option, value, least=1):
-    if not is_whole(value, least):
-        raise OptionError(f"{name}: {option} must be a whole number of at least {least}, got {value!r}")
-    return int(value)
-
-
-def line_padding(name, padding):
+def _padding_of_a_line(name, padding):
     if isinstance(padding, str):
         return choose(name, "padding", padding, {"valid": "valid", "same": "same"})
     both = (padding, padding) if is_whole(padding, 0) else padding
@@ -201,18 +193,28 @@ def line_padding(name, padding):
 
 
 def options_of_a_line(name, stride, padding, dilation, groups):
-    stride, dilation = (1, one_of(name, "stride", stride)), (1, one_of(name, "dilation", dilation))
-    return {"stride": stride, "padding": line_padding(name, padding), "dilation": dilation, "groups": groups}
+    """The options of a convolution of sequences, for images of height 1."""
+    stride, dilation = (1, whole(name, "stride", stride, 1)), (1, whole(name, "dilation", dilation, 1))
+    return {"stride": stride, "padding": _padding_of_a_line(name, padding), "dilation": dilation, "groups": groups}
+
+
+def checked_output_padding(name, output_padding, axes, stride, padding):
+    """The output_padding of a transposed convolution, for height and width."""
+    more = (0,) * (2 - axes) + wholes(name, "output_padding", output_padding, axes, 0)
+    if any(n and n >= s for n, s in zip(more, stride, strict=True)):
+        raise OptionError(
+            f"{name}: output_padding must be less than the stride {stride[-axes:]}, got {output_padding!r}"
+        )
+    if any(more) and isinstance(padding, str) and padding == "same":
+        raise OptionError(f'{name}: output_padding has no meaning with padding="same", got {output_padding!r}')
+    return more
 
 
 def check_options(name, axes, stride, padding, dilation, groups, output_padding=0):
-    """Raise an OptionError, in the name of a layer, for options that no images fit; groups are looked at elsewhere."""
+    """Raise an OptionError, in the name of a layer, for options that no images fit."""
+    whole(name, "groups", groups, 1)
     if axes == 1:
-        options_of_a_line(name, stride, padding, dilation, groups)
-    else:
-        stride = pair_of(name, "stride", stride)
-        pads_of(name, padding, (1, 1), (1, 1), stride, pair_of(name, "dilation", dilation))
-    more = pair_of(name, "output_padding", output_padding, 0)
-    least = (1, stride) if axes == 1 else stride
-    if any(n and n >= s for n, s in zip(more if axes == 2 else (0, more[1]), least, strict=True)):
-        raise OptionError(f"{name}: output_padding must be less than the stride {stride}, got {output_padding!r}")
+        stride, padding, dilation, _ = options_of_a_line(name, stride, padding, dilation, groups).values()
+    stride, dilation = wholes(name, "stride", stride, 2, 1), wholes(name, "dilation", dilation, 2, 1)
+    pads_of(name, padding, (1, 1), (1, 1), stride, dilation)
+    checked_output_padding(name, output_padding, axes, stride, padding)

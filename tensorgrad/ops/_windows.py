@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from .._options import got, is_whole
+from .._options import wholes
 from ..errors import OptionError, ShapeError
 
 NAMES = {1: "(n, length, channels)", 2: "(n, height, width, channels)"}
@@ -36,13 +36,16 @@ def blocks(n, factor):
 ALL = np.array([[0, 1, 1]])  # the one window of an axis of length 1
 
 
-def as_numbers(name, option, value, dims, least):
-    """An option as whole numbers, one for each axis: given as one number for all, or as a tuple."""
-    given = tuple(value) if isinstance(value, tuple | list) else (value,) * dims
-    if len(given) != dims or not all(is_whole(v, least) for v in given):
-        several = "" if dims == 1 else f", or {dims} of them"
-        raise OptionError(f"{name}: {option} must be a whole number of at least {least}{several}, got {got(value)}")
-    return tuple(int(v) for v in given)
+def sliding_options(name, kernel_size, stride, padding, dims):
+    """kernel_size, stride and padding of a pooling for each axis; OptionError for what no images fit."""
+    size = wholes(name, "kernel_size", kernel_size, dims, 1)
+    step, around = (
+        wholes(name, "stride", size if stride is None else stride, dims, 1),
+        wholes(name, "padding", padding, dims, 0),
+    )
+    if any(2 * p > k for p, k in zip(around, size, strict=True)):
+        raise OptionError(f"{name}: padding {padding} is more than half of the kernel {kernel_size}")
+    return size, step, around
 
 
 def check_images(name, shape, dims):

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
-from .._options import is_whole
+from .._options import is_whole, wholes
 from .._samples import accumulated, bad, sample, strided
 from ..errors import OptionError, ShapeError, choose
 from ..kernels import constant, share_sums
@@ -20,7 +20,6 @@ from ._convolution import (
     convolved_twin,
     geometry_of,
     input_twin,
-    pair_of,
     weight_twin,
 )
 from ._shared import contiguous
@@ -101,6 +100,7 @@ _CASES: list = [
     errors=[
         bad((5, 4, 3), (3, 3, 3, 4), (4,), error=ShapeError, match="expected images (N, height, width, channels) and a weight"),
         bad((2, 5, 4, 3), (3, 3, 2, 4), (4,), error=ShapeError, match="takes 2 channels, got images of shape (2, 5, 4, 3)"),
+        bad((2, 3, 5, 4), (3, 3, 3, 4), (4,), error=ShapeError, match="channels are last: x.transpose(0, 2, 3, 1)"),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (3,), error=ShapeError, match="conv2d: expected a bias (4,), or none, got (3,)"),
         bad((2, 5, 4, 3), (6, 3, 3, 4), (4,), error=ShapeError,
             match="conv2d: the kernel covers 6 x 3 pixels, images of shape (2, 5, 4, 3) have, padded, 5 x 4"),
@@ -108,7 +108,7 @@ _CASES: list = [
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), groups=2, error=ShapeError, match="groups=2 must divide the 3 channels"),
         bad((2, 5, 4, 4), (3, 3, 2, 3), (3,), groups=2, error=ShapeError, match="and the 3 of the output"),
         bad((2, 5, 4, 3), (3, 0, 3, 4), (4,), error=ShapeError, match="covers no pixel"),
-        bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), stride=0, error=OptionError, match="stride must be a whole number of at least 1"),
+        bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), stride=0, error=OptionError, match="stride must be a positive whole number"),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), dilation=2**40, error=OptionError, match="too large: numbers must be less than"),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), dilation=2**30, padding="same", error=ShapeError, match="which is too many"),
         bad((2, 5, 4, 3), (3, 3, 3, 4), (4,), activation=[], error=OptionError, match="conv2d: unknown activation []"),
@@ -149,7 +149,7 @@ def conv2d(x, w, b=None, /, stride=1, padding="valid", dilation=1, groups=1, act
 # ---- its gradients ----------------------------------------------------------------------------------------------------
 def input_geometry(name, g, w, size, stride, padding, dilation, groups):
     """The Geometry of the convolution whose output has this shape; errors name its gradient."""
-    size = pair_of(name, "size", size, 0)
+    size = wholes(name, "size", size, 2, 0)
     if len(g) != 4 or len(w) != 4:
         raise ShapeError(
             f"{name}: expected images (N, height, width, channels) and a weight (height, width, out / groups, in), "
@@ -217,7 +217,7 @@ def conv2d_input_gradient(g, w, /, size, stride=1, padding="valid", dilation=1, 
 
 def _weight_geometry(x, g, kernel_size, stride, padding, dilation, groups):
     name = "conv2d_weight_gradient"
-    kernel = pair_of(name, "kernel_size", kernel_size)
+    kernel = wholes(name, "kernel_size", kernel_size, 2, 1)
     if len(x) != 4 or len(g) != 4:
         raise ShapeError(f"{name}: expected images and gradients (N, height, width, channels), got {x} and {g}")
     each = x[3] // groups if is_whole(groups, 1) else x[3]
@@ -255,7 +255,7 @@ def _conv2d_weight_twin(x, g, kernel_size, stride=1, padding="valid", dilation=1
     errors=[
         bad((2, 4, 4, 2), (2, 3, 2, 3), kernel_size=2, error=ShapeError, match="gives (2, 3, 3, 3), got a gradient of shape"),
         bad((2, 4, 4, 2), (3, 3, 3), kernel_size=2, error=ShapeError, match="expected images and gradients (N, height"),
-        bad((2, 4, 4, 2), (2, 3, 3, 3), kernel_size=0, error=OptionError, match="kernel_size must be a whole number of"),
+        bad((2, 4, 4, 2), (2, 3, 3, 3), kernel_size=0, error=OptionError, match="kernel_size must be a positive whole number"),
     ],
 )  # fmt: skip
 def conv2d_weight_gradient(x, g, /, kernel_size, stride=1, padding="valid", dilation=1, groups=1):

@@ -229,7 +229,7 @@ def _group_norm_backward(needs, g, saved, x, weight, bias, groups=1, eps=1e-5):
             bad((5, 3), (3, 1), (3,), error=ShapeError, match="expected weights of one shape (channels,), got (3, 1) and")]
 )  # fmt: skip
 def group_norm(x, weight, bias, /, groups=1, eps=1e-5):
-    """Each sample's groups of neighbouring channels normalised, over all places: (n, ..., channels), same out.
+    """Each sample's groups of neighbouring channels normalised, over all places: (n, ..., channels) -> the same.
 
     (x - mean) / sqrt(variance + eps) * weight + bias, with one weight and bias for each channel. With as many groups as
     channels it is instance normalisation. Wu and He 2018, equations 1 to 7.
@@ -310,7 +310,7 @@ def _batch_norm_backward(needs, g, saved, x, weight, bias, eps=1e-5, running=Non
             bad((5, 3), (3,), (3,), eps=np.nan, error=OptionError, match="eps must be a number of at least 0, got nan")]
 )  # fmt: skip
 def batch_norm(x, weight, bias, /, eps=1e-5, running=None, momentum=0.1):
-    """Each channel normalised over a batch and all places: (n, ..., channels), same out.
+    """Each channel normalised over a batch and all places: (n, ..., channels) -> the same.
 
     (x - mean) / sqrt(variance + eps) * weight + bias. `running`, a pair of arrays (channels,), takes in the batch's mean
     and unbiased variance, `running += momentum * (new - running)`, but for channels in which they are not finite. Ioffe and
@@ -375,7 +375,7 @@ def _inference_backward(needs, g, saved, x, mean, var, weight, bias, eps=1e-5):
 def batch_norm_inference(x, mean, var, weight, bias, /, eps=1e-5):
     """What `batch_norm` is where mean and variance are known: (x - mean) / sqrt(var + eps) * weight + bias.
 
-    x is (..., channels), all others are (channels,).
+    (..., channels) -> the same; all others are (channels,).
 
     >>> batch_norm_inference(np.array([[1.0]]), np.ones(1), np.ones(1), np.ones(1), np.array([5.0]))
     array([[5.]])

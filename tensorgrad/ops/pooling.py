@@ -7,22 +7,18 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
-from .._options import flag
+from .._options import flag, frozen, wholes
 from .._samples import accumulated, apart, bad, sample, special
 from .._tensor import plain
 from ..errors import OptionError, ShapeError
 from ..kernels import constant, share
 from ._shared import contiguous
-from ._windows import ALL, NAMES, adaptive, as_numbers, blocks, check_images, sliding
-
-
-def _fixed(option):
-    return tuple(map(_fixed, option)) if type(option) is list else option
+from ._windows import ALL, NAMES, adaptive, blocks, check_images, sliding, sliding_options
 
 
 def _looked_up(check, *given):
     """A check that is remembered, and made again for options that cannot be looked up."""
-    given = tuple(map(_fixed, given))
+    given = tuple(map(frozen, given))
     try:
         check(*given)
     except TypeError:
@@ -33,11 +29,7 @@ def _looked_up(check, *given):
 @functools.lru_cache(1024, typed=True)
 def _check_sliding(name, dims, shape, kernel_size, stride, padding):
     check_images(name, shape, dims)
-    size = as_numbers(name, "kernel_size", kernel_size, dims, 1)
-    as_numbers(name, "stride", size if stride is None else stride, dims, 1)
-    around, image = as_numbers(name, "padding", padding, dims, 0), shape[1:-1]
-    if any(2 * p > k for p, k in zip(around, size, strict=True)):
-        raise ShapeError(f"{name}: padding {padding} is more than half of the kernel {kernel_size}")
+    (size, _, around), image = sliding_options(name, kernel_size, stride, padding, dims), shape[1:-1]
     if any(n + 2 * p < k or not n for n, p, k in zip(image, around, size, strict=True)):
         raise ShapeError(f"{name}: the kernel {kernel_size} is larger than the image {image} with padding {padding}")
 
@@ -53,7 +45,7 @@ def _sliding_check(name, dims):
 @functools.lru_cache(1024, typed=True)
 def _check_adaptive(name, dims, shape, output_size):
     check_images(name, shape, dims)
-    as_numbers(name, "output_size", output_size, dims, 1)
+    wholes(name, "output_size", output_size, dims, 1)
     if 0 in shape[1:-1]:
         raise ShapeError(f"{name}: an image without numbers cannot be pooled, shape {shape}")
 
@@ -86,7 +78,7 @@ def _found(
 
 
 def _windows(x, **options):
-    rows, cols = _found(x.shape[1:-1], **{name: _fixed(option) for name, option in options.items()})
+    rows, cols = _found(x.shape[1:-1], **{name: frozen(option) for name, option in options.items()})
     return constant(rows), constant(cols)
 
 
@@ -112,7 +104,7 @@ def _is_many(image, options):
 def _max_pool(x, **options):
     rows, cols = _windows(x, **options)
     out, image = _pooled(x, rows, cols)
-    if _is_many(x.shape[1:-1], tuple((name, _fixed(option)) for name, option in options.items())):
+    if _is_many(x.shape[1:-1], tuple((name, frozen(option)) for name, option in options.items())):
         share(kernels.max_pool_of_many, _as_image(x), rows, cols, image)
         return out
     at = np.empty(image.shape, np.uint8)
@@ -208,12 +200,12 @@ def _sliding_record(name, dims, mean=False):
         bad(shapes[0], kernel_size=2, error=ShapeError, match=f"{name}: expected input of shape {NAMES[dims]}, got (3, 4)"),
         bad(shapes[1], kernel_size=2, error=ShapeError, match=f"expected input of shape {NAMES[dims]}, got {shapes[1]}"),
         bad(small, kernel_size=3, error=ShapeError, match=f"the kernel 3 is larger than the image {small[1:-1]}"),
-        bad(small, kernel_size=2, padding=2, error=ShapeError, match="padding 2 is more than half of the kernel 2"),
-        bad(small, kernel_size=0, error=OptionError, match="kernel_size must be a whole number of at least 1"),
+        bad(small, kernel_size=2, padding=2, error=OptionError, match="padding 2 is more than half of the kernel 2"),
+        bad(small, kernel_size=0, error=OptionError, match="kernel_size must be a positive whole number"),
         bad(small, kernel_size=(1, 2, 3), error=OptionError, match="got (1, 2, 3)"),
         bad(small, kernel_size=2, stride=2**70, error=OptionError, match="too large: numbers must be less than 2**31"),
-        bad(small, kernel_size=np.array([2]), error=OptionError, match=f"{name}: kernel_size must be a whole number"),
-        bad(small, kernel_size=2, stride=0.5, error=OptionError, match="stride must be a whole number of at least 1"),
+        bad(small, kernel_size=np.array([2]), error=OptionError, match=f"{name}: kernel_size must be a positive whole number"),
+        bad(small, kernel_size=2, stride=0.5, error=OptionError, match="stride must be a positive whole number"),
         bad(small, kernel_size=2, padding=-1, error=OptionError, match="padding must be a whole number of at least 0"),
     ]  # fmt: skip
     return {"samples": samples, "errors": errors, "check": _sliding_check(name, dims)} | _ways(mean)
@@ -242,8 +234,8 @@ def _adaptive_record(name, dims, mean=False):
     empty = (2, 0, 2, 3) if two else (2, 0, 3)
     errors = [
         bad((3, 4), output_size=2, error=ShapeError, match=f"{name}: expected input of shape {NAMES[dims]}, got (3, 4)"),
-        bad(shape, output_size={}, error=OptionError, match=f"{name}: output_size must be a whole number of at least 1"),
-        bad(shape, output_size=0, error=OptionError, match="output_size must be a whole number of at least 1"),
+        bad(shape, output_size={}, error=OptionError, match=f"{name}: output_size must be a positive whole number"),
+        bad(shape, output_size=0, error=OptionError, match="output_size must be a positive whole number"),
         bad(shape, output_size=(1, 2, 3), error=OptionError, match="got (1, 2, 3)"),
         bad(empty, output_size=1, error=ShapeError, match="an image without numbers cannot be pooled"),
     ]  # fmt: skip
@@ -345,7 +337,7 @@ def adaptive_avg_pool1d(x, /, output_size):
 def _check_upsample(x, scale_factor):
     if x.ndim not in (3, 4):
         raise ShapeError(f"upsample: expected input of shape {NAMES[1]} or {NAMES[2]}, got {x.shape}")
-    as_numbers("upsample", "scale_factor", scale_factor, x.ndim - 2, 1)
+    wholes("upsample", "scale_factor", scale_factor, x.ndim - 2, 1)
 
 
 def _upsample_backward(needs, g, y, x, scale_factor):
@@ -356,7 +348,7 @@ def _upsample_backward(needs, g, y, x, scale_factor):
 
 
 def _upsample_twin(x, scale_factor):
-    for axis, factor in enumerate(as_numbers("upsample", "scale_factor", scale_factor, x.ndim - 2, 1), 1):
+    for axis, factor in enumerate(wholes("upsample", "scale_factor", scale_factor, x.ndim - 2, 1), 1):
         x = np.repeat(x, factor, axis)
     return x
 
@@ -370,7 +362,7 @@ def _upsample_twin(x, scale_factor):
              sample((1, 4, 3), scale_factor=5),
              special([[[np.nan, 1.0], [np.inf, 2.0]]], scale_factor=2)],
     errors=[bad((3, 4), scale_factor=2, error=ShapeError, match="or (n, height, width, channels), got (3, 4)"),
-            bad((1, 2, 2, 3), scale_factor=0, error=OptionError, match="scale_factor must be a whole number of at least 1"),
+            bad((1, 2, 2, 3), scale_factor=0, error=OptionError, match="scale_factor must be a positive whole number"),
             bad((1, 2, 2, 3), scale_factor=1.5, error=OptionError, match="got 1.5"),
             bad((1, 2, 3), scale_factor=(2, 2), error=OptionError, match="got (2, 2)")])  # fmt: skip
 def upsample(x, /, scale_factor):

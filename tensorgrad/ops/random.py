@@ -113,7 +113,9 @@ def _dropout_twin(x, state, p=0.5):
              special([np.nan, np.inf, -np.inf, 1.0], STATE)],
     errors=_STATES + _P)  # fmt: skip
 def dropout(x, state, /, p=0.5):
-    """Each number times 0 with probability p, else times 1 / (1 - p), which keeps the mean: any shape (Srivastava et al. 2014).
+    """Each number times 0 with probability p, else times 1 / (1 - p), which keeps the mean: (...) -> (...).
+
+    Srivastava et al. 2014.
 
     `state` is an array (3,): two whole numbers below 2**32, the key, and a step below 2**53; another step is other noise.
     The same state drops the same numbers, those of the gradient too.
@@ -152,7 +154,7 @@ def _channel_backward(needs, g, saved, x, state, p=0.5):
             bad((3,), STATE, error=ShapeError, match="expected input of shape (n, ..., channels), got (3,)"),
             bad((5, 3), STATE, p=1.5, error=OptionError, match="p must be a probability, 0 <= p < 1, got 1.5")])  # fmt: skip
 def channel_dropout(x, state, /, p=0.5):
-    """Whole channels times 0 with probability p, else times 1 / (1 - p): (n, ..., c), each of the n rows by itself.
+    """Whole channels times 0 with probability p, else times 1 / (1 - p): (n, ..., c) -> the same, each of n rows by itself.
 
     Neighbours in an image are alike, so that dropping single numbers would hide little (Tompson et al. 2015).
     `state` is that of `dropout`.
@@ -180,7 +182,7 @@ def _noise_twin(x, state, std=1.0):
     errors=[*_STATES, bad((3,), STATE, std=-1.0, error=OptionError, match="std must be a number of at least 0, got -1.0"),
             bad((3,), STATE, std=None, error=OptionError, match="got None")])  # fmt: skip
 def gaussian_noise(x, state, /, std=1.0):
-    """x plus normal numbers with mean 0 and standard deviation std: any shape. `state` is that of `dropout`.
+    """x plus normal numbers with mean 0 and standard deviation std: (...) -> (...). `state` is that of `dropout`.
 
     By Box and Muller's transform (1958) of words of 32 bits, in double precision: none lies beyond 6.7 std.
 

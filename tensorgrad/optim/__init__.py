@@ -1,5 +1,6 @@
 """Optimizers; one set for both engines."""
 
+from .._names import missing
 from .adadelta import Adadelta
 from .adagrad import Adagrad
 from .adam import Adam
@@ -30,4 +31,4 @@ __all__ = [
 
 
 def __getattr__(name):
-    raise AttributeError(f"tensorgrad.optim has no {name!r}; it has {', '.join(__all__)}")
+    raise missing("tensorgrad.optim", name, __all__)

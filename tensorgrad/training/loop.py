@@ -36,6 +36,7 @@ from .compiled import Stretches, put_back
 from .history import History
 from .inference import evaluate, runner
 from .interrupt import Interrupt
+from .last_batch import check_last_batch
 from .metrics import named_metrics, score
 from .progress import Progress
 from .weights import check_takes_weights, row_weights
@@ -87,6 +88,7 @@ def fit(
     frozen (`module.freeze`) stays as it is. Hooks make all steps run eagerly.
 
     Raises DataError for data that is empty, has NaN in it or does not match, or for weights that are negative or all 0;
+    ShapeError where the rows left for the last batch are too few for a layer (a BatchNorm needs two);
     OptionError for an optimizer of another model, and for class weights that do not fit the labels.
 
     >>> import tensorgrad as tg
@@ -120,6 +122,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     if weights is not None:
         check_takes_weights("fit", checked_loss("fit", loss))
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
+    check_last_batch("fit", model, X, size)
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
     most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule)
     rng = generator("fit", seed) if shuffle else None

@@ -96,7 +96,7 @@ def test_repr():
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "Conv2d: groups=2 must divide in_channels=3 and out_channels=4"),
         (
             lambda: nn.Conv2d(1, 1, 3, stride=0),
-            "Conv2d: stride must be a whole number of at least 1, or two of them, got 0",
+            "Conv2d: stride must be a positive whole number, or two of them, got 0",
         ),
         (lambda: nn.Conv2d(1, 1, 3, padding="sane"), "Conv2d: unknown padding 'sane'; did you mean 'same'?"),
         (lambda: nn.Conv1d(1, 1, 3, padding=-1), "Conv1d: padding must be"),
@@ -105,8 +105,21 @@ def test_repr():
             lambda: nn.ConvTranspose2d(1, 1, 3, stride=2, output_padding=2),
             "output_padding must be less than the stride (2, 2)",
         ),
+        (
+            lambda: nn.ConvTranspose1d(2, 2, 3, stride=2, output_padding=(1, 0)),
+            "ConvTranspose1d: output_padding must be a whole",
+        ),
+        (
+            lambda: nn.ConvTranspose2d(1, 1, 3, stride=2, output_padding=-1),
+            "ConvTranspose2d: output_padding must be a whole",
+        ),
+        (
+            lambda: nn.ConvTranspose2d(1, 1, 3, stride=2, padding="same", output_padding=1),
+            'ConvTranspose2d: output_padding has no meaning with padding="same", got 1',
+        ),
+        (lambda: nn.Conv2d(2, 2, 3, groups=0), "Conv2d: groups must be a positive whole number, got 0"),
         (lambda: nn.DepthwiseConv2d(4, 3, multiplier=0), "multiplier must be a positive whole number, got 0"),
-        (lambda: nn.DepthwiseConv2d("a", 3), "DepthwiseConv2d: in_channels must be a positive whole number, got 'a'"),
+        (lambda: nn.DepthwiseConv2d("a", 3), "DepthwiseConv2d: channels must be a positive whole number, got 'a'"),
     ],
 )
 def test_bad_options(make, match):
@@ -142,6 +155,41 @@ def test_bad_images(layer, shape, match):
         with pytest.raises(ShapeError) as error:
             layer(x)
         assert match in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "order"),
+    [
+        (nn.Conv2d(3, 8, 3), (2, 3, 8, 9), "0, 2, 3, 1"),
+        (nn.DepthwiseConv2d(3, 3), (2, 3, 8, 9), "0, 2, 3, 1"),
+        (nn.ConvTranspose2d(3, 8, 3), (2, 3, 8, 9), "0, 2, 3, 1"),
+        (nn.Conv1d(3, 8, 3), (2, 3, 8), "0, 2, 1"),
+        (nn.ConvTranspose1d(3, 8, 3), (2, 3, 8), "0, 2, 1"),
+    ],
+)
+def test_images_with_their_channels_second(layer, shape, order):
+    with pytest.raises(ShapeError) as error:
+        layer(np.zeros(shape, np.float32))
+    assert str(error.value).endswith(f"; channels are last: x.transpose({order})")
+    with pytest.raises(ShapeError) as error:
+        layer(np.zeros((*shape[:-1], 5), np.float32)[:, :2])
+    assert "channels are last" not in str(error.value)
+
+
+def test_lists_given_as_options_are_copied():
+    stride, padding = [2, 1], [[1, 0], [0, 1]]
+    layer = nn.Conv2d(1, 1, 2, stride=stride, padding=padding, rng=0)
+    before, shown = layer(np.ones((1, 4, 4, 1))).numpy(), repr(layer)
+    stride[0], padding[0][0] = 0, -1
+    assert np.array_equal(layer(np.ones((1, 4, 4, 1))).numpy(), before) and repr(layer) == shown
+
+
+@pytest.mark.parametrize("kind", [nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d])
+def test_options_behind_padding_are_named(kind):
+    """Their order differs from PyTorch's."""
+    assert kind(2, 2, 3, 1, 1).options["padding"] == 1
+    with pytest.raises(TypeError):
+        kind(2, 2, 3, 1, 1, 1)
 
 
 # ---- training ---------------------------------------------------------------------------------------------------------

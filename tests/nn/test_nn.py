@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad import nn
+from tensorgrad import _names, nn
 from tensorgrad.errors import EngineError, LabelError, OptionError, ShapeError
 
 
@@ -96,7 +96,7 @@ def test_module_without_forward():
 
 
 def test_sequential_add_length_index_and_repr():
-    model = nn.Sequential(nn.Dense(2, 3)).add(nn.ReLU()).add(nn.Sequential(nn.Tanh(), nn.Softmax(axis=0)))
+    model = nn.Sequential(nn.Dense(2, 3)).append(nn.ReLU()).append(nn.Sequential(nn.Tanh(), nn.Softmax(axis=0)))
     assert len(model) == 3
     assert model[1] is list(model)[1]
     assert repr(model) == (
@@ -398,10 +398,43 @@ def test_a_model_with_a_reference_to_its_parent_is_walked_once():
     assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
-@pytest.mark.parametrize(("module", "name"), [(nn, "Linear"), (tg.optim, "AdamWW")])
-def test_a_name_that_does_not_exist_says_what_there_is(module, name):
-    with pytest.raises(AttributeError, match=f"has no '{name}'; it has "):
+@pytest.mark.parametrize(
+    ("module", "name", "meant"),
+    [
+        (nn, "Linear", "nn.Dense"), (nn, "BatchNorm2d", "nn.BatchNorm"), (nn, "Dropout2d", "nn.ChannelDropout"),
+        (nn, "Conv2DTranspose", "nn.ConvTranspose2d"), (nn, "Conv2D", "nn.Conv2d"), (nn, "MaxPooling2D", "nn.MaxPool2d"),
+        (nn, "Densse", "nn.Dense"), (nn, "CrossEntropyLos", "nn.CrossEntropyLoss"), (tg.optim, "AdamWW", "optim.AdamW"),
+        (tg.optim, "Sgd", "optim.SGD"), (tg, "tensr", "tg.tensor"), (tg, "relu", "ops.relu"), (tg, "Dense", "nn.Dense"),
+    ],
+)  # fmt: skip
+def test_a_name_that_does_not_exist_says_which_was_meant(module, name, meant):
+    with pytest.raises(AttributeError) as error:
         getattr(module, name)
+    assert str(error.value) == f"{module.__name__} has no {name!r}; did you mean {meant}?"
+
+
+@pytest.mark.parametrize("module", [nn, tg.optim, tg])
+def test_a_name_like_none_says_what_there_is(module):
+    with pytest.raises(AttributeError, match=f"has no 'qqq'; it has .*{module.__all__[-1]}"):
+        module.qqq
+    assert not hasattr(module, "__path_of_nothing__")
+
+
+def test_names_of_other_libraries_are_none_of_ours():
+    for ours, theirs in _names._SAME["nn"].items():
+        assert ours in nn.__all__ and not set(theirs) & set(nn.__all__)
+
+
+LAYERS = [
+    getattr(nn, n) for n in nn.__all__ if isinstance(getattr(nn, n), type) and not issubclass(getattr(nn, n), nn.Loss)
+]
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+def test_every_layer_says_its_shapes_and_shows_an_example(kind):
+    text = kind.__doc__ or ""
+    assert "->" in text.split(">>>")[0], "its shapes, (n, ...) -> (n, ...)"
+    assert ">>>" in text, "an example"
 
 
 def test_every_layer_is_exported():

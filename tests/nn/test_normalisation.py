@@ -10,7 +10,7 @@ import tensorgrad as tg
 from tensorgrad import nn, ops, optim
 from tensorgrad._program import threads
 from tensorgrad._registry import OPS
-from tensorgrad.errors import OptionError, ShapeError
+from tensorgrad.errors import DTypeError, OptionError, ShapeError
 from tensorgrad.training import compiled
 
 RNG = np.random.default_rng(0)
@@ -309,17 +309,16 @@ def test_numbers_far_from_0_keep_their_variance(shape, dtype, tolerance):
     np.testing.assert_allclose(plain(rows).numpy(), expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e38])
-@pytest.mark.parametrize("engine", ["tensor", "scalar"])
+@pytest.mark.parametrize(("engine", "wrong"), [("tensor", w) for w in (np.nan, np.inf, -np.inf, 1e38)]
+                         + [("scalar", w) for w in (np.nan, np.inf, -np.inf, 1e200)])  # fmt: skip
 def test_a_batch_that_is_not_finite_leaves_running_statistics_of_its_channel(wrong, engine):
     net = nn.Sequential(nn.BatchNorm(3, dtype="float32")).to(engine)
-    x = RNG.normal(size=(6, 3)).astype("float32")
+    x = RNG.normal(size=(6, 3)).astype("float32" if engine == "tensor" else "float64")
     x[2, 1] = wrong
-    net(x if engine == "tensor" else x.astype(float))
+    net(x)
     mean, var = net[0].running_mean, net[0].running_var
-    assert np.isfinite(mean).all() and np.isfinite(var).all()
-    if engine == "tensor" or not np.isfinite(wrong):
-        assert mean[1] == 0 and var[1] == 1
+    assert mean[1] == 0 and var[1] == 1
+    assert np.isfinite(var).all() and (var[[0, 2]] != 1).all()
     assert (mean[[0, 2]] != 0).all()
 
 
@@ -497,3 +496,33 @@ def test_compare_agrees_and_finds_a_gradient_without_its_mean(monkeypatch):
     monkeypatch.setattr(op, "fused", wrong)
     comparison = tg.compare(net.astype("float64"), X[:6], LABELS[:6], loss=LOSS)
     assert not comparison.ok and "batch_norm" in comparison.culprit
+
+
+@pytest.mark.parametrize(
+    "make", [nn.LayerNorm, nn.RMSNorm, nn.BatchNorm, nn.InstanceNorm, lambda c, **o: nn.GroupNorm(2, c, **o)]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_without_weights_the_dtype_is_the_layers(make, training):
+    x = np.arange(24).reshape(2, 3, 4) % 7
+    for dtype, other in (("float32", "float64"), ("float64", "float32")):
+        plain, weighted = (make(4, affine=affine, dtype=dtype).train(training) for affine in (False, True))
+        for given in (x, x.tolist(), x.astype("float64"), x.astype("float32")):
+            y = plain(given)
+            assert y.dtype == weighted(given).dtype == np.dtype(dtype)
+            np.testing.assert_array_equal(np.asarray(y), weighted(given).numpy())
+        for layer in (plain, weighted):
+            with pytest.raises(DTypeError):
+                layer(tg.tensor(x.astype(other)))
+        assert plain.astype(other)(x).dtype == np.dtype(other)
+        assert plain.dtype == np.dtype(dtype) and "_ones" not in plain.state_dict()
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm(3), nn.GroupNorm(3, 3), nn.InstanceNorm(3)])
+def test_images_with_their_channels_second(layer):
+    with pytest.raises(ShapeError, match=r"got \(2, 3, 8, 9\); channels are last: x.transpose\(0, 2, 3, 1\)$"):
+        layer(np.zeros((2, 3, 8, 9), np.float32))
+
+
+def test_affine_of_instance_norm_is_named():
+    with pytest.raises(TypeError):
+        nn.InstanceNorm(3, 1e-5, False)

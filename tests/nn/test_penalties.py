@@ -127,16 +127,22 @@ def test_a_penalty_that_changes_while_fit_runs_is_noticed():
 
 
 def test_penalise_reaches_all_weights_inside_and_replaces():
-    model = nn.Sequential(nn.Dense(2, 2), nn.Residual(nn.Dense(2, 2)), nn.PReLU(), rng=0)
+    model = nn.Sequential(nn.Dense(2, 2), nn.Residual(nn.Dense(2, 2)), nn.PReLU(), nn.BatchNorm(2), rng=0)
     assert model.penalise(l1=1.0) is model
-    everything = sum(np.abs(p.data).sum() for n, p in model.named_parameters() if "bias" not in n)
+    everything = sum(np.abs(layer.weight.data).sum() for layer in (model[0], model[1][0]))  # not PReLU, nor BatchNorm
     np.testing.assert_allclose(model.penalty().item(), everything, rtol=1e-6)
     model[0].penalise(l1=0.0)
     np.testing.assert_allclose(model.penalty().item(), everything - np.abs(model[0].weight.data).sum(), rtol=1e-6)
     model.penalise(l2=2.0, parameters=["weight"])
     squares = sum((p.data**2).sum() for n, p in model.named_parameters() if n.endswith("weight"))
     np.testing.assert_allclose(model.penalty().item(), 2 * squares, rtol=1e-6)
-    assert model.penalise().penalty() == 0.0
+    assert model.penalise(parameters="weight").penalty() == 0.0
+
+
+def test_a_layer_of_which_nothing_is_penalised_unless_it_is_named():
+    with pytest.raises(OptionError, match=r"BatchNorm has no parameter to penalise \(it has: weight, bias\)"):
+        nn.BatchNorm(2).penalise(l2=1.0)
+    assert nn.BatchNorm(2).penalise(l2=1.0, parameters="weight").penalty().item() == 2
 
 
 def test_a_shared_weight_costs_once_also_in_copies():

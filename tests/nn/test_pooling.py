@@ -74,10 +74,13 @@ def test_repr_shows_what_is_set():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: nn.MaxPool2d(0), "MaxPool2d: kernel_size must be a whole number of at least 1, or 2 of them, got 0"),
+        (lambda: nn.MaxPool2d(0), "MaxPool2d: kernel_size must be a positive whole number, or two of them, got 0"),
         (lambda: nn.MaxPool1d((2, 2)), r"MaxPool1d: kernel_size must be .* got \(2, 2\)"),
         (lambda: nn.AvgPool2d(2, stride=0), "AvgPool2d: stride must be"),
         (lambda: nn.AvgPool1d(2, padding=-1), "AvgPool1d: padding must be"),
+        (lambda: nn.MaxPool2d(2, padding=2), "MaxPool2d: padding 2 is more than half of the kernel 2"),
+        (lambda: nn.AvgPool1d(3, padding=2), "AvgPool1d: padding 2 is more than half of the kernel 3"),
+        (lambda: nn.Upsample((2, 2, 2)), r"Upsample: scale_factor must be .* two of them, got \(2, 2, 2\)"),
         (lambda: nn.AdaptiveMaxPool2d(1.5), "AdaptiveMaxPool2d: output_size must be"),
         (lambda: nn.Upsample(True), "Upsample: scale_factor must be"),
     ],
@@ -92,3 +95,22 @@ def test_wrong_images_are_named():
         nn.MaxPool2d(5)(np.zeros((1, 4, 4, 1)))
     with pytest.raises(ShapeError, match=r"GlobalAvgPool2d: expected input of shape \(n, height, width, channels\)"):
         nn.GlobalAvgPool2d()(np.zeros((4, 4, 1)))
+
+
+def test_lists_given_as_options_are_copied():
+    size, stride, factors = [2, 2], [1, 2], [2, 3]
+    layers = [nn.MaxPool2d(size, stride), nn.AvgPool2d(size, stride), nn.AdaptiveAvgPool2d(size), nn.Upsample(factors)]
+    x = RNG.normal(size=(1, 4, 6, 2))
+    before = [layer(x) for layer in layers]
+    size[0] = stride[0] = factors[0] = 0
+    for layer, y in zip(layers, before, strict=True):
+        np.testing.assert_array_equal(layer(x), y)
+
+
+def test_what_stands_elsewhere_in_pytorch_is_named():
+    with pytest.raises(TypeError):
+        nn.AvgPool2d(3, 1, 1, True)
+
+
+def test_pooling_of_images_is_no_pooling_of_sequences():
+    assert not isinstance(nn.AvgPool2d(2), nn.AvgPool1d)

@@ -276,3 +276,36 @@ def test_a_program_refuses_an_index_that_is_not_in_the_table():
     with pytest.raises(ShapeError, match=r"index 9 at position \(57, 2\)"):
         compiled(bad)
     assert compiled(WORDS).shape == (60, 3)
+
+
+def test_indices_that_are_not_in_the_table_are_found_behind_a_residual():
+    words = np.array([[1, 2], [3, 9]])
+    inside = nn.Residual(nn.Embedding(4, 2), nn.Lambda(lambda x: x.sum(-1)), shortcut=nn.Lambda(lambda x: x))
+    aside = nn.Residual(nn.Lambda(lambda x: x), shortcut=nn.Sequential(nn.Embedding(4, 2)))
+    for layer in (inside, aside):
+        layer.check_inputs(words % 4)
+        with pytest.raises(ShapeError, match="Embedding"):
+            layer.check_inputs(words)
+        with pytest.raises(ShapeError, match="Embedding"):
+            nn.Sequential(layer).check_inputs(words)
+
+
+def test_a_sequential_is_changed_like_a_list():
+    first, second, third = nn.Dense(2, 3, rng=0), nn.ReLU(), nn.Dense(3, 4, rng=1)
+    model = nn.Sequential(first, second, third)
+    x = np.ones((5, 2), np.float32)
+    before = model(x).numpy()
+    front = model[:2]
+    assert type(front) is nn.Sequential and front[0] is first and front[1] is second and len(front) == 2
+    np.testing.assert_array_equal(front(x).numpy(), second(first(x)).numpy())
+    assert [type(layer) for layer in nn.Residual(first, second)[:1]] == [nn.Dense]
+    model[1] = nn.Tanh()
+    assert not np.array_equal(model(x).numpy(), before)  # also where two layers were one call
+    model[1:] = [second]
+    assert model[-1] is second and len(model) == 2 and model.append(third) is model
+    np.testing.assert_array_equal(model(x).numpy(), before)
+    with pytest.raises(OptionError, match="Sequential: expected a layer"):
+        model[0] = np.tanh
+    with pytest.raises(IndexError):
+        model[7] = first
+    assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]

@@ -32,7 +32,7 @@ def test_options_as_lists_and_by_position():
     expected = ops.conv2d(X, W, B, stride=(2, 1), padding=((1, 0), (0, 2)))
     np.testing.assert_array_equal(ops.conv2d(X, W, B, [2, 1], [[1, 0], [0, 2]]), expected)
     np.testing.assert_array_equal(ops.conv2d(X, W, B, stride=np.int64(1)), ops.conv2d(X, W, B))
-    with pytest.raises(OptionError, match="stride must be a whole number of at least 1, or two of them, got True"):
+    with pytest.raises(OptionError, match="stride must be a positive whole number, or two of them, got True"):
         ops.conv2d(X, W, B, stride=True)
 
 

@@ -15,7 +15,7 @@ LAYERS = {
     "layer": (nn.LayerNorm, lambda c, ndim, eps=1e-5, affine=True: torch.nn.LayerNorm(c, eps, affine)),
     "rms": (nn.RMSNorm, lambda c, ndim, eps=1e-5, affine=True: torch.nn.RMSNorm(c, eps, affine)),
     "group": (lambda c, **o: nn.GroupNorm(groups_of(c), c, **o), lambda c, ndim, **o: torch.nn.GroupNorm(groups_of(c), c, **o)),
-    "instance": (lambda c, **o: nn.InstanceNorm(c, **{"affine": False} | o),
+    "instance": (lambda c, **o: nn.InstanceNorm(c, **o),
                  lambda c, ndim, **o: (torch.nn.InstanceNorm1d if ndim < 4 else torch.nn.InstanceNorm2d)(c, **o)),
 }  # fmt: skip
 

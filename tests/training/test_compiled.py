@@ -132,7 +132,7 @@ CALLBACKS = {
     "momentum": lambda m, o: after(2, lambda: setattr(o, "momentum", 0.5)),
     "frozen": lambda m, o: lambda h: setattr(m.parameters()[0], "requires_grad", len(h) % 2 == 0),
     "layer": lambda m, o: after(2, lambda: setattr(m, "layers", (m[0], nn.ReLU(), m[2]))),
-    "layer added": lambda m, o: after(2, lambda: m.add(nn.Sigmoid())),
+    "layer added": lambda m, o: after(2, lambda: m.append(nn.Sigmoid())),
     "forward": lambda m, o: after(2, lambda: doubled(m[0])),
     "setting": lambda m, o: after(2, lambda: setattr(m[1], "forward", ops.sigmoid)),
     "numbers": lambda m, o: after(2, lambda: setattr(m[0].weight, "data", m[0].weight.data * 0.5)),
