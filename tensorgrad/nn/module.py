@@ -1,24 +1,22 @@
 """Module: what all layers, models and losses are made of."""
 
 import copy
-from collections.abc import Mapping
 from numbers import Number
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._coerce import as_array
 from .._options import flag, float_dtype
 from .._parameter import Parameter, changes
 from .._random import generator
 from .._tape import mode
-from .._tensor import Tensor, plain
-from ..errors import EngineError, OptionError, ShapeError, choose
+from .._tensor import Tensor
+from ..errors import EngineError, OptionError, choose
 from ..kernels import current
 from ._hooks import FORWARD, GRADIENT, Handle, call_with_hooks
 from ._names import check_options, missing
-from ._state import are_whole, fill, overflows
+from ._state import checked_state, fill
 from .penalties import penalise, penalised, total
 
 __all__ = ["Module"]
@@ -244,25 +242,8 @@ class Module:
         Raises ShapeError otherwise, saying what does not; `model.state_dict() | weights` completes a dictionary of weights
         alone.
         """
-        what, exact = f"load_state_dict of {type(self).__name__}", self._exact()
-        if not isinstance(state, Mapping):
-            raise OptionError(f"{what}: expected a dict of arrays by name, as state_dict() gives it, got {state!r}")
         mine: dict = dict(self.named_parameters()) | dict(self.named_buffers())
-        state = {n: as_array(f"{what}: {n}", plain(x) if isinstance(x, Tensor) else x) for n, x in state.items()}
-        problems = [f"missing {n}" for n in mine if n not in state] + [f"unknown {n}" for n in state if n not in mine]
-        for name, p in mine.items():
-            if name in state and state[name].shape != p.shape:
-                problems.append(f"{name} has shape {state[name].shape}, expected {p.shape}")
-            elif name in state and (kind := state[name].dtype).kind not in "fiub" and p.dtype != object:
-                problems.append(f"{name} has dtype {kind}, expected numbers")
-            elif name in state and p.dtype != object and overflows(state[name], p.dtype):
-                problems.append(f"{name} has numbers too large for {p.dtype}")
-            elif name in state and id(p) in exact and not are_whole(state[name], p.dtype):
-                problems.append(
-                    f"{name} has other numbers, or of another dtype, than whole ones of at least 0 in {p.dtype}"
-                )
-        if problems:
-            raise ShapeError(f"{what}: " + "; ".join(problems))
+        state = checked_state(type(self).__name__, state, mine, self._exact())
         for name, p in mine.items():
             if isinstance(p, Parameter):
                 p.data = state[name]

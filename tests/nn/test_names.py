@@ -58,7 +58,6 @@ def test_modules_of_ones_own_take_what_they_like():
         ("predict", "; use tg.predict(model, X)"),
         ("save", "; use np.savez(path, **model.state_dict())"),
         ("register_forward_hook", "; use model.on_forward(function)"),
-        ("append", "; use model.add(layer)"),
         ("wieght", ""),
         ("__length_hint__", ""),
     ],
@@ -68,12 +67,6 @@ def test_an_attribute_of_another_name(name, instead):
         getattr(nn.Sequential(nn.Dense(2, 2)), name)
     assert str(error.value) == f"'Sequential' object has no attribute {name!r}{instead}"
     assert error.value.name == name
-
-
-def test_a_layer_has_nothing_to_append_to():
-    assert not hasattr(nn.ReLU(), "append")
-    with pytest.raises(AttributeError, match="^'ReLU' object has no attribute 'append'$"):
-        nn.ReLU().append
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
