@@ -3,7 +3,7 @@
 What a module names in its `__all__` is exported.
 """
 
-from .. import _names
+from .._names import missing as _missing
 from . import initialisers
 from .activations import *
 from .convolution import *
@@ -25,4 +25,4 @@ __all__ = [
 
 
 def __getattr__(name):
-    raise _names.missing("tensorgrad.nn", name, __all__)
+    raise _missing("tensorgrad.nn", name, __all__)

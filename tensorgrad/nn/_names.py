@@ -22,7 +22,7 @@ _METHODS = {
     "load_weights": "model.load_state_dict(np.load(path))",
     "register_forward_hook": "model.on_forward(function)",
     "register_full_backward_hook": "model.on_gradient(function)",
-    "append": "model.add(layer)",
+    "add": "model.append(layer)",
     "double": 'model.astype("float64")',
     "cuda": "the model as it is: everything runs on the CPU",
 }

@@ -199,10 +199,6 @@ class Module:
         """Let training leave all parameters as they are, until `unfreeze`; returns the module.
 
         The running statistics of a BatchNorm inside move on in training, as they are no parameters: `eval()` stops them.
-
-        >>> from tensorgrad import nn
-        >>> [p.requires_grad for p in nn.BatchNorm(8).freeze().eval().parameters()]
-        [False, False]
         """
         for p in self.parameters():
             p.requires_grad = False

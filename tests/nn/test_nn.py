@@ -404,7 +404,7 @@ def test_a_model_with_a_reference_to_its_parent_is_walked_once():
         (nn, "Linear", "nn.Dense"), (nn, "BatchNorm2d", "nn.BatchNorm"), (nn, "Dropout2d", "nn.ChannelDropout"),
         (nn, "Conv2DTranspose", "nn.ConvTranspose2d"), (nn, "Conv2D", "nn.Conv2d"), (nn, "MaxPooling2D", "nn.MaxPool2d"),
         (nn, "Densse", "nn.Dense"), (nn, "CrossEntropyLos", "nn.CrossEntropyLoss"), (tg.optim, "AdamWW", "optim.AdamW"),
-        (tg.optim, "Sgd", "optim.SGD"), (tg, "tensr", "tg.tensor"), (tg, "relu", "ops.relu"), (tg, "Dense", "nn.Dense"),
+        (tg.optim, "Sgd", "optim.SGD"), (tg, "tensr", "tg.tensor"), (tg, "relu", "ops.relu"), (tg, "Dense", "nn.Dense"), (tg, "Linear", "nn.Dense"), (tg, "adam", "optim.Adam"), (tg, "ReLU", "nn.ReLU"),
     ],
 )  # fmt: skip
 def test_a_name_that_does_not_exist_says_which_was_meant(module, name, meant):
@@ -421,7 +421,7 @@ def test_a_name_like_none_says_what_there_is(module):
 
 
 def test_names_of_other_libraries_are_none_of_ours():
-    for ours, theirs in _names._SAME["nn"].items():
+    for ours, theirs in _names._SAME.items():
         assert ours in nn.__all__ and not set(theirs) & set(nn.__all__)
 
 

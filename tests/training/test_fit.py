@@ -556,7 +556,7 @@ class Probe(nn.Module):
 )
 def test_inference_leaves_the_model_as_it_was(call):
     probe = Probe()
-    model = make()[0].add(probe).eval()
+    model = make()[0].append(probe).eval()
     model[2].train()
     flags = [m.training for _, m in model.named_modules()]
     call(model)
