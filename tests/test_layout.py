@@ -146,3 +146,9 @@ def test_every_module_has_a_docstring_and_is_of_a_readable_length(path):
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text))
     assert len(text.splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "oracle").glob("test_*.py")), ids=lambda p: p.stem)
+def test_oracles_are_marked(path):
+    """What is not marked is left out where oracles are run by their mark."""
+    assert "\npytestmark = pytest.mark.oracle\n" in path.read_text(encoding="utf-8")

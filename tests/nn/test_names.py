@@ -58,6 +58,7 @@ def test_modules_of_ones_own_take_what_they_like():
         ("predict", "; use tg.predict(model, X)"),
         ("save", "; use np.savez(path, **model.state_dict())"),
         ("register_forward_hook", "; use model.on_forward(function)"),
+        ("add", "; use model.append(layer)"),
         ("wieght", ""),
         ("__length_hint__", ""),
     ],
@@ -67,6 +68,12 @@ def test_an_attribute_of_another_name(name, instead):
         getattr(nn.Sequential(nn.Dense(2, 2)), name)
     assert str(error.value) == f"'Sequential' object has no attribute {name!r}{instead}"
     assert error.value.name == name
+
+
+def test_a_layer_has_nothing_to_add_to():
+    assert not hasattr(nn.ReLU(), "add")
+    with pytest.raises(AttributeError, match="^'ReLU' object has no attribute 'add'$"):
+        nn.ReLU().add
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])

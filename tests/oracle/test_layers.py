@@ -24,6 +24,7 @@ THEIRS = {
     "uniform": lambda w: INIT.uniform_(w, -0.05, 0.05),
     "constant": lambda w: INIT.constant_(w, 0.0),
     "zeros": INIT.zeros_,
+    "ones": INIT.ones_,
     "orthogonal": INIT.orthogonal_,
 }
 
