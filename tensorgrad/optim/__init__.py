@@ -1,10 +1,11 @@
-"""Optimizers; one set for both engines."""
+"""Optimizers and schedules of their learning rates; one set for both engines."""
 
+from . import schedules
 from .adam import Adam
 from .optimizer import Optimizer
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adam", "Optimizer", "schedules"]
 
 
 def __getattr__(name):

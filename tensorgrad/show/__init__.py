@@ -10,6 +10,7 @@ from .features import plot_feature_maps, plot_filters
 from .images import plot_predictions
 from .palette import class_colours
 from .picture import margins, new_figure, save_picture
+from .schedules import plot_schedule
 
 __all__ = [
     "class_colours",
@@ -20,5 +21,6 @@ __all__ = [
     "plot_filters",
     "plot_history",
     "plot_predictions",
+    "plot_schedule",
     "save_picture",
 ]

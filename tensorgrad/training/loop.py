@@ -69,9 +69,10 @@ def fit(
     by returning True. Ctrl-C ends it after the step under way. If a loss is not finite, that step is not taken: training
     ends there with a warning. `history.stopped` says which of these it was.
 
-    schedule: step -> learning rate, counted from 0. With `compile` whole stretches of steps run as programs, with the
-    numbers of eager training; where that cannot be, steps run eagerly and `history.eager_because` says why. `threads` is
-    how many may work on a step (None: see `set_threads`); the same seed and threads give the same bits.
+    schedule: step -> learning rate, counted from 0, such as those of `optim.schedules`. With `compile` whole stretches of
+    steps run as programs, with the numbers of eager training; where that cannot be, steps run eagerly and
+    `history.eager_because` says why. `threads` is how many may work on a step (None: see `set_threads`); the same seed and
+    threads give the same bits.
 
     sample_weight (n,), or the leading axes of the loss's values, weighs rows: a step's loss is the weighted mean of its
     batch, `loss(output, target, sample_weight=w)`, and rows of weight 0 teach nothing. class_weight, a dict label -> weight
@@ -117,7 +118,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
         check_takes_weights("fit", checked_loss("fit", loss))
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
-    most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule)
+    most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule, optimizer, callbacks)
     rng = generator("fit", seed) if shuffle else None
     steps = Steps(model, checked_loss("fit", loss), optimizer, metrics, y, schedule)
     history, start = steps.history, time.perf_counter()
