@@ -29,6 +29,7 @@ LAYERS = [
     ["optim"],
     ["data"],
     ["_program"],
+    ["metrics"],
     ["training"],
     ["check", "show", "export", "_doctor", "sklearn", "cli"],
     ["__init__", "__main__"],
@@ -120,7 +121,19 @@ def test_no_module_shares_the_name_of_a_public_function():
     assert not functions & modules
 
 
-PUBLIC = [tg, tg.nn, tg.optim, tg.ops, tg.data, tg.errors, tg.training, tg.check, microgrid]
+PUBLIC = [
+    tg,
+    tg.nn,
+    tg.optim,
+    tg.ops,
+    tg.data,
+    tg.errors,
+    tg.metrics,
+    tg.optim.schedules,
+    tg.training,
+    tg.check,
+    microgrid,
+]
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda m: m.__name__)

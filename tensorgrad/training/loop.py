@@ -64,10 +64,11 @@ def fit(
     """Train a model on data = (X, y) and return the History; works the same on both engines.
 
     Each of `epochs` passes goes through the rows in batches of `batch_size` (None: all at once), in an order drawn from
-    `seed`. `metrics` are names ("accuracy") or functions (outputs, targets) -> number; `validation` is a pair (X, y) that
-    is scored after each epoch (`history["val_loss"]`). A callback gets the History after each epoch and ends the training
-    by returning True. Ctrl-C ends it after the step under way. If a loss is not finite, that step is not taken: training
-    ends there with a warning. `history.stopped` says which of these it was.
+    `seed`. `metrics` are names of `tg.metrics` ("accuracy") or functions (outputs, targets) -> number, and are taken of
+    all rows of an epoch, each with the outputs that its step computed; `validation` is a pair (X, y) that is scored after
+    each epoch (`history["val_loss"]`). A callback gets the History after each epoch and ends the training by returning
+    True. Ctrl-C ends it after the step under way. If a loss is not finite, that step is not taken: training ends there
+    with a warning. `history.stopped` says which of these it was.
 
     schedule: step -> learning rate, counted from 0, such as those of `optim.schedules`. With `compile` whole stretches of
     steps run as programs, with the numbers of eager training; where that cannot be, steps run eagerly and
@@ -164,18 +165,19 @@ def epoch_scores(stretches, losses, sizes):
     totals = np.add.reduceat(sizes, first)
     scores = {"loss": losses if stretches.per_epoch == 1 else np.add.reduceat(losses * sizes, first) / totals}
     for name, metric in stretches.steps.metrics.items():
-        scores[name] = np.array([_mean_score(stretches, name, metric, i, sizes) for i in first]) / totals
+        scores[name] = np.array([_epoch_score(stretches, name, metric, i, sizes) for i in first])
     return {name: values.tolist() for name, values in scores.items()}
 
 
-def _mean_score(stretches, name, metric, first, sizes):
-    """A metric of the batches of the epoch that begins at step `first`, times their sizes."""
+def _epoch_score(stretches, name, metric, first, sizes):
+    """A metric of all rows of the epoch that begins at step `first`, each with the outputs that its step computed."""
     size = sizes[first : first + stretches.per_epoch]
     starts = size.cumsum() - size
     batches = [stretches.outputs_of(first + i, row, n) for i, (row, n) in enumerate(zip(starts, size, strict=True))]
-    if getattr(metric, "by_rows", False):  # a mean over rows: all at once
-        batches = [[np.concatenate(part) for part in zip(*batches, strict=True)]]
-    return float(sum(score(name, metric, *batch) * len(batch[1]) for batch in batches))
+    if all(np.ndim(output) and len(output) == len(target) for output, target in batches):
+        return score(name, metric, *(np.concatenate(part) for part in zip(*batches, strict=True)))
+    # outputs that do not belong to rows: the mean over batches
+    return float(np.average([score(name, metric, *batch) for batch in batches], weights=size))
 
 
 class Steps:
