@@ -116,7 +116,8 @@ def _labels(owner, outputs, targets, threshold):
     ):
         raise ShapeError(
             f"{owner}: expected outputs of shape (n, classes) and targets of shape (n,) or (n, classes), "
-            f"or labels (n,) and (n,), got {shape} and {wanted}; of one score a row, threshold=0 (logits) or 0.5 (probabilities) makes labels"
+            f"or labels (n,) and (n,), got {shape} and {wanted}; of one score a row, threshold=0 (logits) or 0.5 "
+            "(probabilities) makes labels"
         )
     if not shape[0]:
         raise DataError(f"{owner}: there are no rows")
@@ -159,7 +160,7 @@ def _counts(owner, outputs, targets, average, pos_label, threshold):
             )
         if len(labels) == 2 and pos_label not in labels.tolist():
             raise OptionError(f"{owner}: pos_label {pos_label!r} is not among the labels {labels.tolist()}")
-        labels, numbers = [pos_label], np.where(np.concatenate([true, predicted]) == pos_label, 0, 1)
+        labels, numbers = np.array([pos_label]), np.where(np.concatenate([true, predicted]) == pos_label, 0, 1)
     n, count = len(true), len(labels)
     true, predicted = numbers[:n], numbers[n:]
     tp, taken, there = (

@@ -1,6 +1,7 @@
 """ReduceOnPlateau: a smaller learning rate where the loss no longer falls."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,8 @@ class ReduceOnPlateau:
         for option, number in (("patience", patience), ("cooldown", cooldown)):
             if not is_whole(number, 0):
                 raise OptionError(f"{name}: {option} must be a whole number of at least 0, got {got(number)}")
-        self.optimizer, self.monitor = optimizer, monitor
+        self.optimizer: Any = optimizer  # every subclass has an lr
+        self.monitor = monitor
         self.mode = one_of("min", "max")(name, "mode", mode)
         self.factor, self.patience, self.cooldown = float(factor), int(patience), int(cooldown)
         self.threshold = at_least_0(name, "threshold", threshold)
