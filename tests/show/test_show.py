@@ -274,3 +274,17 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         show.plot_history(history(loss=[1]))
     with pytest.raises(errors.MissingPackage, match=r"History.plot needs matplotlib"):
         history(loss=[1]).plot()
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3, 1)), ((3, 2), (3, 2)), ((), ())])
+def test_residuals_are_of_one_number_a_row(shapes):
+    with pytest.raises(
+        errors.ShapeError, match=r"^plot_residuals: expected outputs and targets of one shape, \(n,\) or \(n, 1\), got"
+    ):
+        show.plot_residuals(*map(np.ones, shapes))
+
+
+def test_residuals_are_drawn_on_given_axes():
+    axes = show.new_figure(4, 3).subplots()
+    assert show.plot_residuals(np.ones((2, 1)), np.array([[1.0], [3.0]]), axes, "Left over") is axes
+    assert axes.collections[0].get_offsets().tolist() == [[1, 0], [1, 2]] and axes.get_title(loc="left") == "Left over"
