@@ -9,11 +9,11 @@ from tensorgrad.errors import TensorgradError, need
 
 _HELP = {
     "points": "points of each class",
-    "rows": "images to learn from and to test on",
+    "rows": "rows of data, to learn from and to test on",
     "hidden": "units of each hidden layer",
     "epochs": "times to go through the training data",
     "batch_size": "rows in one step",
-    "lr": "learning rate at the start; it falls to 0 along a line",
+    "lr": "learning rate at the start; it falls to 0",
 }
 
 

@@ -8,7 +8,7 @@
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import data, errors, nn, ops, optim, show
+from . import data, errors, metrics, nn, ops, optim, show
 from ._doctor import doctor
 from ._parameter import Parameter
 from ._program.callable import compile
@@ -23,8 +23,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "compile", "constant", "data", "doctor", "errors",
-    "evaluate", "fit", "fit_many", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "nn", "no_grad", "ops", "optim",
-    "predict", "set_threads", "show", "show_program", "tensor", "value_and_grad", "vjp",
+    "evaluate", "fit", "fit_many", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "metrics", "nn", "no_grad", "ops",
+    "optim", "predict", "set_threads", "show", "show_program", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 if not _TYPE_CHECKING:  # tools that read types would take any name for one that is there

@@ -29,6 +29,7 @@ LAYERS = [
     ["optim"],
     ["data"],
     ["_program"],
+    ["metrics"],
     ["training"],
     ["check", "show", "export", "_doctor", "sklearn", "cli"],
     ["__init__", "__main__"],
@@ -120,7 +121,19 @@ def test_no_module_shares_the_name_of_a_public_function():
     assert not functions & modules
 
 
-PUBLIC = [tg, tg.nn, tg.optim, tg.ops, tg.data, tg.errors, tg.training, tg.check, microgrid]
+PUBLIC = [
+    tg,
+    tg.nn,
+    tg.optim,
+    tg.ops,
+    tg.data,
+    tg.errors,
+    tg.metrics,
+    tg.optim.schedules,
+    tg.training,
+    tg.check,
+    microgrid,
+]
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda m: m.__name__)
@@ -151,4 +164,5 @@ def test_every_module_has_a_docstring_and_is_of_a_readable_length(path):
 @pytest.mark.parametrize("path", sorted((Path(__file__).parent / "oracle").glob("test_*.py")), ids=lambda p: p.stem)
 def test_oracles_are_marked(path):
     """What is not marked is left out where oracles are run by their mark."""
-    assert "\npytestmark = pytest.mark.oracle\n" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "pytest.mark.oracle" in text.partition("\npytestmark = ")[2].partition("\n\n")[0]

@@ -1,6 +1,7 @@
-"""Optimizers; one set for both engines."""
+"""Optimizers and schedules of their learning rates; one set for both engines."""
 
 from .._names import missing
+from . import schedules
 from .adadelta import Adadelta
 from .adagrad import Adagrad
 from .adam import Adam
@@ -27,6 +28,7 @@ __all__ = [
     "Optimizer",
     "RAdam",
     "RMSprop",
+    "schedules",
 ]
 
 

@@ -9,7 +9,9 @@ from .decision import plot_decision_regions
 from .features import plot_feature_maps, plot_filters
 from .images import plot_predictions
 from .palette import class_colours
-from .picture import margins, new_figure, save_picture
+from .picture import margins, new_figure, save_picture, tidy
+from .residuals import plot_residuals
+from .schedules import plot_schedule
 
 __all__ = [
     "class_colours",
@@ -20,5 +22,8 @@ __all__ = [
     "plot_filters",
     "plot_history",
     "plot_predictions",
+    "plot_residuals",
+    "plot_schedule",
     "save_picture",
+    "tidy",
 ]

@@ -9,6 +9,7 @@ from .._options import refuse_unknown
 from ..errors import OptionError
 from ..nn import Module
 from ..optim import Optimizer
+from ..optim.schedules import ReduceOnPlateau
 
 _ELSEWHERE = {
     "callback": "callbacks", "validation_data": "validation", "verbose": "progress", "learning_rate": "an optimizer's lr=",
@@ -95,11 +96,23 @@ def number_dtype(model):
     return np.dtype(np.float64) if model.dtype == object else model.dtype
 
 
-def checked_schedule(owner, schedule):
-    """A function of the step number, or None."""
-    if schedule is None or callable(schedule):
-        return schedule
-    raise OptionError(f"{owner}: schedule must be a function step -> learning rate, or None, got {schedule!r}")
+def checked_schedule(owner, schedule, optimizer=None, callbacks=()):
+    """A function of the step number, or None; beside it nothing else may set this optimizer's rate."""
+    if isinstance(schedule, ReduceOnPlateau):
+        raise OptionError(f"{owner}: ReduceOnPlateau goes by losses; pass it in callbacks=[...]")
+    if schedule is not None and (not callable(schedule) or isinstance(schedule, type)):
+        raise OptionError(f"{owner}: schedule must be a function step -> learning rate, or None, got {schedule!r}")
+    for plateau in (c for c in callbacks if isinstance(c, ReduceOnPlateau)):
+        if schedule is not None:
+            raise OptionError(
+                f"{owner}: schedule= sets the learning rate of every step, so that ReduceOnPlateau would do nothing; "
+                "give one of them"
+            )
+        if plateau.optimizer is not optimizer:
+            raise OptionError(
+                f"{owner}: ReduceOnPlateau was given another optimizer than the one that trains the model"
+            )
+    return schedule
 
 
 def checked_rate(owner, rate, step):

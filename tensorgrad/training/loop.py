@@ -68,15 +68,17 @@ def fit(
     """Train a model on data = (X, y) and return the History; works the same on both engines.
 
     Each of `epochs` passes goes through the rows in batches of `batch_size` (None: all at once), in an order drawn from
-    `seed`. `metrics` are names ("accuracy") or functions (outputs, targets) -> number; `validation` is a pair (X, y) that
-    is scored after each epoch (`history["val_loss"]`). A callback gets the History after each epoch and ends the training
-    by returning True. Ctrl-C ends it after the step under way. If a loss is not finite, that step is not taken: training
-    ends there with a warning. `history.stopped` says which of these it was. Afterwards each layer is in the mode, training
-    or evaluation, that it was in before.
+    `seed`. `metrics` are names of `tg.metrics` ("accuracy") or functions (outputs, targets) -> number, and are taken of
+    all rows of an epoch, each with the outputs that its step computed; `validation` is a pair (X, y) that is scored after
+    each epoch (`history["val_loss"]`). A callback gets the History after each epoch and ends the training by returning
+    True. Ctrl-C ends it after the step under way. If a loss is not finite, that step is not taken: training ends there
+    with a warning. `history.stopped` says which of these it was. Afterwards
+    each layer is in the mode, training or evaluation, that it was in before.
 
-    schedule: step -> learning rate, counted from 0. With `compile` whole stretches of steps run as programs, with the
-    numbers of eager training; where that cannot be, steps run eagerly and `history.eager_because` says why. `threads` is
-    how many may work on a step (None: see `set_threads`); the same seed and threads give the same bits.
+    schedule: step -> learning rate, counted from 0, such as those of `optim.schedules`. With `compile` whole stretches of
+    steps run as programs, with the numbers of eager training; where that cannot be, steps run eagerly and
+    `history.eager_because` says why. `threads` is how many may work on a step (None: see `set_threads`); the same seed and
+    threads give the same bits.
 
     sample_weight (n,), or the leading axes of the loss's values, weighs rows: a step's loss is the weighted mean of its
     batch, `loss(output, target, sample_weight=w)`, and rows of weight 0 teach nothing. class_weight, a dict label -> weight
@@ -124,7 +126,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
     check_last_batch("fit", model, X, size)
     callbacks, metrics = checked_callbacks("fit", callbacks), named_metrics(metrics)
-    most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule)
+    most, schedule = checked_threads("fit", threads), checked_schedule("fit", schedule, optimizer, callbacks)
     rng = generator("fit", seed) if shuffle else None
     given = data[1].numpy() if hasattr(data[1], "numpy") else np.asarray(data[1])
     steps = Steps(model, checked_loss("fit", loss), optimizer, metrics, given, schedule)
@@ -183,18 +185,19 @@ def epoch_scores(stretches, losses, sizes):
     totals = np.add.reduceat(sizes, first)
     scores = {"loss": losses if stretches.per_epoch == 1 else np.add.reduceat(losses * sizes, first) / totals}
     for name, metric in stretches.steps.metrics.items():
-        scores[name] = np.array([_mean_score(stretches, name, metric, i, sizes) for i in first]) / totals
+        scores[name] = np.array([_epoch_score(stretches, name, metric, i, sizes) for i in first])
     return {name: values.tolist() for name, values in scores.items()}
 
 
-def _mean_score(stretches, name, metric, first, sizes):
-    """A metric of the batches of the epoch that begins at step `first`, times their sizes."""
+def _epoch_score(stretches, name, metric, first, sizes):
+    """A metric of all rows of the epoch that begins at step `first`, each with the outputs that its step computed."""
     size = sizes[first : first + stretches.per_epoch]
     starts = size.cumsum() - size
     batches = [stretches.outputs_of(first + i, row, n) for i, (row, n) in enumerate(zip(starts, size, strict=True))]
-    if getattr(metric, "by_rows", False):  # a mean over rows: all at once
-        batches = [[np.concatenate(part) for part in zip(*batches, strict=True)]]
-    return float(sum(score(name, metric, *batch) * len(batch[1]) for batch in batches))
+    if all(np.ndim(output) and len(output) == len(target) for output, target in batches):
+        return score(name, metric, *(np.concatenate(part) for part in zip(*batches, strict=True)))
+    # outputs that do not belong to rows: the mean over batches
+    return float(np.average([score(name, metric, *batch) for batch in batches], weights=size))
 
 
 class Steps:

@@ -1,32 +1,10 @@
-"""Metrics: numbers a person reads, from predictions and targets as plain arrays."""
+"""Metrics as fit and evaluate are given them: names or functions."""
 
 import numpy as np
 
 from .._tensor import plain
-from ..errors import OptionError, ShapeError, choose
-
-
-def accuracy(prediction, target):
-    """The share of rows whose largest output is the right class.
-
-    Outputs (n, classes), targets int (n,) or one-hot (n, classes) -> number. Raises ShapeError for other shapes.
-
-    >>> float(accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1])))
-    0.5
-    """
-    shape, wanted = np.shape(prediction), np.shape(target)
-    if len(shape) != 2 or shape[1] < 2 or wanted not in (shape, shape[:1]):
-        raise ShapeError(
-            "accuracy: expected outputs of shape (n, classes) and targets of shape (n,) or (n, classes), "
-            f"got {shape} and {wanted}"
-        )
-    target = np.argmax(target, axis=1) if len(wanted) == 2 else target
-    return np.mean(np.argmax(prediction, axis=1) == target)
-
-
-accuracy.by_rows = True  # type: ignore[attr-defined]  # a mean over rows: that of an epoch can be taken at once
-
-METRICS = {"accuracy": accuracy}
+from ..errors import OptionError, choose
+from ..metrics import _BY_NAME
 
 
 def named_metrics(metrics):
@@ -35,8 +13,9 @@ def named_metrics(metrics):
         raise OptionError("metrics: expected names or functions, got None")
     named = {}
     for metric in (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics:
-        function = metric if callable(metric) else choose("metrics", "metric", metric, METRICS)
-        name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else metric
+        function = metric if callable(metric) else choose("metrics", "metric", metric, _BY_NAME)
+        named_by = getattr(metric, "func", metric)  # of functools.partial
+        name = getattr(named_by, "__name__", type(metric).__name__) if callable(metric) else metric
         if name == "loss":
             raise OptionError("metrics: a metric cannot be named 'loss', as the loss is; rename the function")
         if name in named:

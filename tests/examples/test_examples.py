@@ -13,11 +13,13 @@ TINY_DATA = {
     "spiral": ["--points", "10"],
     "digits": ["--rows", "200"],
     "digits_conv": ["--rows", "100", "--hidden", "2"],
+    "regression": ["--rows", "60"],
 }
 PROMISED = {
     "spiral": ("train accuracy", 0.97),
     "digits": ("test accuracy", 0.97),
     "digits_conv": ("test accuracy", 0.985),
+    "regression": ("test R2", 0.4),
 }
 
 each_example = pytest.mark.parametrize("script", EXAMPLES, ids=lambda p: p.stem)
@@ -32,7 +34,7 @@ def run(script, *options, folder, before=""):
 
 
 def test_there_are_examples():
-    assert {"spiral", "digits", "digits_conv"} <= {script.stem for script in EXAMPLES}
+    assert {"spiral", "digits", "digits_conv", "regression"} <= {script.stem for script in EXAMPLES}
 
 
 @each_example

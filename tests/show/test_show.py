@@ -303,3 +303,17 @@ def test_best_epochs_that_coincide_are_both_seen():
     assert below.get_markersize() > above.get_markersize() + 2
     (ax,) = show.plot_history(history(loss=[2, 1], val_loss=[1, 2]))
     assert ax.lines[1].get_markersize() == ax.lines[3].get_markersize()
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3, 1)), ((3, 2), (3, 2)), ((), ())])
+def test_residuals_are_of_one_number_a_row(shapes):
+    with pytest.raises(
+        errors.ShapeError, match=r"^plot_residuals: expected outputs and targets of one shape, \(n,\) or \(n, 1\), got"
+    ):
+        show.plot_residuals(*map(np.ones, shapes))
+
+
+def test_residuals_are_drawn_on_given_axes():
+    axes = show.new_figure(4, 3).subplots()
+    assert show.plot_residuals(np.ones((2, 1)), np.array([[1.0], [3.0]]), axes, "Left over") is axes
+    assert axes.collections[0].get_offsets().tolist() == [[1, 0], [1, 2]] and axes.get_title(loc="left") == "Left over"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -79,10 +80,8 @@ def test_shuffle():
 
 
 def test_epoch_numbers_are_means_over_rows():
-    _, history = fit(epochs=1, shuffle=False, lr=0, metrics=[lambda o, t: len(t)])
-    sizes = np.array([4, 4, 2])
-    np.testing.assert_allclose(history.loss[0], np.average(history.steps, weights=sizes))
-    assert history["<lambda>"] == [np.average(sizes, weights=sizes)]
+    _, history = fit(epochs=1, shuffle=False, lr=0)
+    np.testing.assert_allclose(history.loss[0], np.average(history.steps, weights=[4, 4, 2]))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.bool_, list])
@@ -187,6 +186,27 @@ def test_metrics_as_names_and_functions():
     assert fit(metrics=share_of_zero)[1]["share_of_zero"] == [0.4, 0.4]
 
 
+def recall_of_2(outputs, targets):
+    return tg.metrics.recall(outputs.argmax(axis=1) == 2, targets == 2)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_metrics_are_of_the_whole_epoch(compile):
+    """With a learning rate of 0 the outputs of all steps are those of the model at the end."""
+    names = ["accuracy", "f1_macro", "precision_weighted", "top_k_accuracy"]
+    options = {"metrics": [*names, recall_of_2], "lr": 0, "compile": compile}
+    model, history = fit(epochs=3, batch_size=3, **options)
+    whole = tg.evaluate(model, (X, LABELS), metrics=options["metrics"], batch_size=4)
+    assert {name: history[name] for name in whole} == {name: [value] * 3 for name, value in whole.items()}
+    outputs = tg.predict(model, X)
+    assert whole["f1_macro"] == tg.metrics.f1(outputs, LABELS, average="macro")
+    assert whole["recall_of_2"] == recall_of_2(outputs, LABELS)
+
+
+def test_a_partial_is_named_by_its_function():
+    assert "top_k_accuracy" in fit(metrics=[partial(tg.metrics.top_k_accuracy, k=1)])[1]
+
+
 def loss(outputs, targets):
     return 100.0
 
@@ -204,8 +224,8 @@ def test_metrics_without_a_name_are_named_by_their_class():
 @pytest.mark.parametrize(
     ("metrics", "text"),
     [
-        (["acuracy"], "metrics: unknown metric 'acuracy'; did you mean 'accuracy'? (known: 'accuracy')"),
-        ([3], "metrics: unknown metric 3 (known: 'accuracy')"),
+        (["acuracy"], "metrics: unknown metric 'acuracy'; did you mean 'accuracy'? (known: 'accuracy', "),
+        ([3], "metrics: unknown metric 3 (known: 'accuracy', "),
         ([loss], "metrics: a metric cannot be named 'loss'"),
         ([lambda o, t: 1, lambda o, t: 2], "metrics: two metrics are named '<lambda>'"),
         (None, "metrics: expected names or functions, got None"),
@@ -597,8 +617,8 @@ def test_evaluate(batch_size):
             "evaluate: expected a loss, such as nn.MSELoss(), got 'mse'",
         ),
         (
-            lambda m: tg.accuracy(np.ones(3), np.ones(3)),
-            "accuracy: expected outputs of shape (n, classes) and targets of shape (n,) or (n, classes), got (3,)",
+            lambda m: tg.accuracy(np.ones((3, 1)), np.ones(3)),
+            "accuracy: expected outputs of shape (n, classes) and targets of shape (n,) or (n, classes), or labels",
         ),
     ],
 )

@@ -1,0 +1,154 @@
+"""The recipes of Kinsley and Kukiela, "Neural Networks from Scratch" (2020), from the start that nnfs.init() gives.
+
+The same start must give the losses of the book's formulas, written down here with NumPy, step by step: chapter 10 (Adam with
+decay), 14 (L2 penalties), 15 (dropout), 17 (regression). Whole trainings then end where the book's do.
+"""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad import nn, optim
+from tensorgrad.optim.schedules import InverseTime
+
+pytest.importorskip("nnfs")
+# nnfs.init() changes NumPy's functions, so that it has a process of its own: data first, then the layers' weights
+START = """
+import io, sys, nnfs, numpy as np
+nnfs.init()
+from nnfs.datasets import spiral_data, sine_data
+X, y = {data}
+arrays = [{scale} * np.random.randn(*shape) for shape in {shapes}]
+file = io.BytesIO()
+np.savez(file, *arrays, X=X, y=y)
+sys.stdout.buffer.write(file.getvalue())
+"""
+SPIRAL = {"data": "spiral_data(samples=100, classes=3)", "scale": 0.01, "shapes": [(2, 64), (64, 3)]}
+SINE = {"data": "sine_data()", "scale": 0.1, "shapes": [(1, 64), (64, 64), (64, 1)]}
+
+
+def start(recipe):
+    """(X, y, the weights of each layer)."""
+    done = subprocess.run([sys.executable, "-c", START.format(**recipe)], capture_output=True, check=True, timeout=60)
+    arrays = np.load(io.BytesIO(done.stdout))
+    return arrays["X"], arrays["y"], [arrays[f"arr_{i}"] for i in range(len(recipe["shapes"]))]
+
+
+@pytest.fixture(scope="module")
+def spiral():
+    X, y, weights = start(SPIRAL)
+    return X, y.astype(np.int64), weights
+
+
+@pytest.fixture(scope="module")
+def sine():
+    return start(SINE)
+
+
+def network(weights, dtype, dropout=0.0, l2=0.0):
+    layers = []
+    for w in weights:
+        dense = nn.Dense(*w.shape, rng=0)
+        dense.weight.data = w.astype("float32")
+        layers += [dense, nn.ReLU()]
+    if l2:
+        layers[0].penalise(l2=l2).penalise(l2=l2, parameters="bias")
+    layers.pop()
+    if dropout:
+        layers.insert(2, nn.Dropout(dropout, rng=0))
+    return nn.Sequential(*layers).astype(dtype)
+
+
+def trained(model, data, lr, decay, steps, **options):
+    loss = nn.CrossEntropyLoss() if data[1].dtype == np.int64 else nn.MSELoss()
+    optimizer = optim.Adam(model.parameters(), lr=lr, eps=1e-7)
+    return tg.fit(model, data, loss=loss, optimizer=optimizer, epochs=steps, batch_size=None, progress=False, threads=1,
+                  schedule=InverseTime(lr, decay=decay), **options)  # fmt: skip
+
+
+def by_the_formulas(X, y, weights, lr, decay, steps, l2=0.0, masks=None):
+    """The loss of each step, penalty included: float64, plain NumPy."""
+    X, parameters = X.astype(float), [a.astype(float) for w in weights for a in (w, np.zeros((1, w.shape[1])))]
+    momentums, caches = [[np.zeros_like(p) for p in parameters] for _ in range(2)]
+    losses = []
+    for step in range(steps):
+        mask = 1.0 if masks is None else next(masks)
+        inputs, active = [X], []
+        for i in range(0, len(parameters), 2):
+            z = inputs[-1] @ parameters[i] + parameters[i + 1]
+            active.append(z > 0)
+            inputs.append(np.maximum(z, 0) * (mask if i == 0 else 1.0))
+        if y.dtype == np.int64:
+            shifted = np.exp(z - z.max(axis=1, keepdims=True))
+            p = shifted / shifted.sum(axis=1, keepdims=True)
+            loss, dz = -np.mean(np.log(p[range(len(y)), y])), (p - np.eye(3)[y]) / len(y)
+        else:
+            loss, dz = np.mean((z - y) ** 2), 2 * (z - y) / y.size
+        losses.append(loss + l2 * sum((p**2).sum() for p in parameters[:2]))
+        gradients = [None] * len(parameters)
+        for i in range(len(parameters) - 2, -1, -2):
+            gradients[i], gradients[i + 1] = inputs[i // 2].T @ dz, dz.sum(axis=0, keepdims=True)
+            if i:
+                dz = (dz @ parameters[i].T) * active[i // 2 - 1] * (mask if i == 2 else 1.0)
+        for i in (0, 1):
+            gradients[i] = gradients[i] + 2 * l2 * parameters[i]
+        rate = lr / (1 + decay * step)
+        for p, g, m, c in zip(parameters, gradients, momentums, caches, strict=True):
+            m[...], c[...] = 0.9 * m + 0.1 * g, 0.999 * c + 0.001 * g**2
+            p -= rate * (m / (1 - 0.9 ** (step + 1))) / (np.sqrt(c / (1 - 0.999 ** (step + 1))) + 1e-7)
+    return losses
+
+
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("l2, dropout", [(0.0, 0.0), (5e-4, 0.0), (0.0, 0.1), (5e-4, 0.1)])
+def test_spiral_step_by_step(spiral, l2, dropout, compile):
+    X, y, weights = spiral
+    ones, noise = np.ones((300, 64)), nn.Dropout(dropout, rng=0)
+    masks = (noise(ones) for _ in range(200)) if dropout else None
+    wanted = by_the_formulas(X, y, weights, 0.05, 5e-3, 200, l2, masks)
+    history = trained(network(weights, "float64", dropout, l2), (X, y), 0.05, 5e-3, 200, compile=compile)
+    assert history.compiled is compile
+    np.testing.assert_allclose(history.steps, wanted, rtol=1e-6)
+    assert wanted[0] == pytest.approx(np.log(3), rel=1e-3) and wanted[-1] < 0.9
+
+
+def test_sine_step_by_step(sine):
+    X, y, weights = sine
+    wanted = by_the_formulas(X, y, weights, 0.005, 1e-3, 100)
+    history = trained(network(weights, "float64"), (X, y), 0.005, 1e-3, 100)
+    np.testing.assert_allclose(history.steps, wanted, rtol=1e-6)
+    assert wanted[-1] < 0.2 * wanted[0]
+
+
+# ---- whole trainings; reached here: the numbers in brackets ------------------------------------------------------------
+def test_spiral_to_the_end(spiral):
+    """Chapter 10: an accuracy of about 0.96 (0.98) and a loss below 0.1 (0.074)."""
+    X, y, weights = spiral
+    model = network(weights, "float32")
+    history = trained(model, (X, y), 0.05, 5e-7, 10_000)
+    assert tg.evaluate(model, (X, y), metrics=["accuracy"])["accuracy"] >= 0.96
+    assert history.loss[-1] < 0.1
+
+
+def test_spiral_with_penalties_and_dropout_to_the_end(spiral):
+    """Chapter 15: both hold the accuracy (0.81) and the loss (0.46, in training 0.79) back."""
+    X, y, weights = spiral
+    model = network(weights, "float32", dropout=0.1, l2=5e-4)
+    history = trained(model, (X, y), 0.05, 5e-5, 10_000)
+    found = tg.evaluate(model, (X, y), loss=nn.CrossEntropyLoss(), metrics=["accuracy"])
+    assert 0.75 < found["accuracy"] < 0.95
+    assert found["loss"] < 0.6 < history.loss[-1] < 0.9
+
+
+def test_sine_to_the_end(sine):
+    """Chapter 17: a curve on the sine (RMSE 0.001), almost everywhere (0.98) within the book's 1/250 of its deviation."""
+    X, y, weights = sine
+    model = network(weights, "float32")
+    trained(model, (X, y), 0.005, 1e-3, 10_000)
+    outputs = tg.predict(model, X)
+    assert tg.metrics.rmse(outputs, y) < 0.003
+    assert np.mean(np.abs(outputs - y) < y.std() / 250) > 0.7
