@@ -135,6 +135,7 @@ def trace(log, arguments, outputs):
     places = [buffers.get(id(a)) or Buffer(a, ARGUMENT) for a in arguments]
     found = Trace(rows, places, [known(operand(a), "the step returns") for a in outputs], limits)
     found.checks = [(_numbers_of(operand(a)), check) for a, check in log.checks]
+    found.checks += [((), check) for check in log.conditions]
     changed = {id(o.buffer.array) for row in rows for o in row.writes if o.buffer.kind == KEPT}
     found.touched = [t for t in log.touched.values() if id(root(t._array)) in changed]
     return found

@@ -167,6 +167,14 @@ def accumulate(g, numbers, total):
             total[i] += g[i]
 
 
+@kernel(f"numbers:d[{NUMBERS}] -> &total[N]")
+def forget(numbers, total):
+    """Begin anew with the first batch, where no gradient comes to replace what is there."""
+    if numbers[BATCHES] == 1:
+        for i in range(total.size):
+            total[i] = 0
+
+
 @kernel(f"g[N] numbers:d[{NUMBERS}] -> squares:d[2]")
 def sum_squares(g, numbers, squares):
     """The sum of the squares, in double precision, and that of numbers scaled down: it is finite if all numbers are.

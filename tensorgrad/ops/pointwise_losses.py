@@ -141,8 +141,9 @@ def _binary_cross_entropy_twin(p, target):
     inside = np.where(edge, 0 * p + 0.5, p)
     line = (p - plain(p)) * ((at - np.asarray(plain(target), float)) / EDGE)
     logs = [np.log(np.where(edge, np.maximum(q, math.exp(LEAST_LOG)), 0.5)) for q in (at, 1 - at)]
-    return np.where(edge, line - (target * logs[0] + (1 - target) * logs[1]),
-                    -(target * np.log(inside) + (1 - target) * np.log(1 - inside)))  # fmt: skip
+    y = np.where(edge, line - (target * logs[0] + (1 - target) * logs[1]),
+                 -(target * np.log(inside) + (1 - target) * np.log(1 - inside)))  # fmt: skip
+    return y * np.where((at < 0) | (at > 1), np.nan, 1.0)
 
 
 @_functions._inline
@@ -152,10 +153,16 @@ def _log(x, real):
     return real(LEAST_LOG) if y < real(LEAST_LOG) else y
 
 
+@_functions._inline
+def _spread(p, real):
+    """p (1 - p), at least EDGE; NaN for what is no probability."""
+    spread = (real(1) - p) * p
+    return spread if spread > real(EDGE) else real(EDGE) if spread >= real(0) else real(np.nan)
+
+
 @pointwise(
     twin=_binary_cross_entropy_twin,
-    slope=(lambda p, target, y, real: (p - target) / (
-               (real(1) - p) * p if (real(1) - p) * p > real(EDGE) else real(EDGE)),
+    slope=(lambda p, target, y, real: (p - target) / _spread(p, real),
            lambda p, target, y, real: _log(real(1) - p, real) - _log(p, real)),
     samples=[sample(uniform(0.01, 0.99, *shape), uniform(0, 1, *shape))
              for shape in ((), (5, 3), (0, 3), (1,), (67,), (2, 3, 17), (16,))]
@@ -164,7 +171,7 @@ def _log(x, real):
     errors=_mismatch(), tolerance=bounded(4), gradient_tolerance=bounded(8),
 )  # fmt: skip
 def binary_cross_entropy(p, target, real):
-    """-(t log(p) + (1 - t) log(1 - p)), broadcast; logarithms are at least -100.
+    """-(t log(p) + (1 - t) log(1 - p)), broadcast; logarithms are at least -100. NaN unless p is 0 to 1.
 
     The gradient of p is (p - t) / max(p (1 - p), 1e-12), so that p = 0 and 1 have a finite one; both as in PyTorch.
 
@@ -204,17 +211,26 @@ def _check_gaussian_nll(_mean, _target, _var, eps=1e-6):
 
 
 def _gaussian_nll_twin(mean, target, var, eps=1e-6):
-    v = var + np.where(plain(var) < eps, eps - plain(var), 0)  # the gradient of the variance passes by the bound
+    at = np.asarray(plain(var), float)
+    v = var + np.where(
+        at < 0, np.nan, np.where(at < eps, eps - at, 0)
+    )  # the gradient of the variance passes by the bound
     return (np.log(v) + (mean - target) ** 2 / v) / 2
+
+
+@_functions._inline
+def _variance(var, eps, real):
+    """At least eps; NaN for what is no variance."""
+    return var if var >= eps else eps if var >= real(0) else real(np.nan)
 
 
 @pointwise(
     twin=_gaussian_nll_twin, check=_check_gaussian_nll,
-    slope=(lambda mean, target, var, y, real, eps: (mean - target) / (eps if var < eps else var),
-           lambda mean, target, var, y, real, eps: (target - mean) / (eps if var < eps else var),
+    slope=(lambda mean, target, var, y, real, eps: (mean - target) / _variance(var, eps, real),
+           lambda mean, target, var, y, real, eps: (target - mean) / _variance(var, eps, real),
            lambda mean, target, var, y, real, eps: (
-               (real(1) - (mean - target) * (mean - target) / (eps if var < eps else var))
-               * (real(0.5) / (eps if var < eps else var)))),
+               (real(1) - (mean - target) * (mean - target) / _variance(var, eps, real))
+               * (real(0.5) / _variance(var, eps, real)))),
     samples=[sample(shape, shape, uniform(0.1, 3, *shape)) for shape in ((), (5, 3), (0, 3), (1,), (67,), (2, 3, 17))]
             + [sample((5, 3), (5, 3), uniform(0.1, 3, 5, 1)), sample((5, 3), (5, 3), uniform(0, 1, 5, 3), eps=0.5),
                sample(scaled((33,), 100), (33,), uniform(0.5, 3, 33)), special([np.nan, 0.0], [0.0, 0.0], [1.0, 1.0])],
@@ -222,12 +238,12 @@ def _gaussian_nll_twin(mean, target, var, eps=1e-6):
     tolerance=bounded(4), gradient_tolerance=bounded(16),
 )  # fmt: skip
 def gaussian_nll(mean, target, var, real, eps=1e-6):
-    """(log(v) + (mean - target)**2 / v) / 2 with v = max(var, eps), broadcast (Nix and Weigend 1994).
+    """(log(v) + (mean - target)**2 / v) / 2 with v = max(var, eps), broadcast (Nix and Weigend 1994); NaN where var < 0.
 
     The gradient of var passes by the bound, as in PyTorch.
 
     >>> gaussian_nll(np.array([0.0, 2.0]), np.array([0.0, 0.0]), np.array([1.0, 1.0]))
     array([0., 2.])
     """
-    v = eps if var < eps else var
+    v = _variance(var, eps, real)
     return real(0.5) * (_functions.log(v) + (mean - target) * (mean - target) / v)

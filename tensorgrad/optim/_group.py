@@ -4,6 +4,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from .._options import is_real, is_whole
 from ..errors import OptionError
 from ..kernels.updates import BASE_RATE, CLIP_VALUE, DECOUPLED, FIRST_OPTION, OWN_RATE, STEP, WEIGHT_DECAY
 
@@ -104,13 +105,14 @@ class Group:
             raise ValueError
         for name, value in given.items():
             numbers[self._places[name]] = options[name].checked(self._owner, name, value)
+        self._optimizer.check_together(given)
         rates = [options["lr"].checked(self._owner, "lr", rate) for rate in state["lr"]]
         numbers[OWN_RATE], numbers[BASE_RATE] = rates
-        numbers[STEP] = int(state["steps"])
-        numbers[len(numbers) - len(self._optimizer.carried) :] = [
-            state["carried"][name] for name in self._optimizer.carried
-        ]
-        if not numbers[BASE_RATE] > 0 or numbers[STEP] < 0:
+        carried = [state["carried"][name] for name in self._optimizer.carried]
+        if not is_whole(state["steps"], 0) or not all(map(is_real, carried)):
+            raise ValueError
+        numbers[STEP], numbers[len(numbers) - len(carried) :] = state["steps"], carried
+        if not numbers[BASE_RATE] > 0 or not np.isfinite(carried).all():
             raise ValueError
         return numbers, own
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._options import is_real
 from ..errors import OptionError
 
 
@@ -20,9 +21,8 @@ class Number:
 
     def checked(self, owner, name, value):
         """The value as a float, or an OptionError."""
-        real = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
         with np.errstate(over="ignore"):
-            single = np.float32(value) if real else np.nan  # a float32 model computes with it
+            single = np.float32(value) if is_real(value) else np.nan  # a float32 model computes with it
         if not (single > self.low if self.above else single >= self.low) or not single < self.below:
             bound = f"{'above' if self.above else 'of at least'} {self.low:g}"
             bound += "" if self.below == math.inf else f" and below {self.below:g}"

@@ -27,6 +27,9 @@ def rows_of(optimizer, taken, grads, finite):
             total = kept(optimizer._state[i]["accumulated"])
             rows.append((kernels.accumulate, (found[i], numbers, total)))
             found[i] = total
+        # What is frozen adds nothing: if it is trained again before the update, then from 0.
+        rows += [(kernels.forget, (numbers, kept(state["accumulated"])))
+                 for state, g in zip(optimizer._state, grads, strict=True) if g is None]  # fmt: skip
     if optimizer._clips:
         squares = [np.zeros(2, np.float64) for _ in trained]
         rows += [(kernels.sum_squares, (found[i], numbers, s)) for i, s in zip(trained, squares, strict=True)]

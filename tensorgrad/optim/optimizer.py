@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._options import is_whole, whole
 from ..errors import GradientError, OptionError
 from ..kernels import current
 from ..kernels.updates import ACCUMULATE, BATCHES, CLIP_NORM, EMA, NUMBERS, RATE, STEP, Prepare, Update
@@ -64,6 +65,8 @@ class Optimizer:
             cls.prepare = Prepare(f"prepare_{name}", cls.constants, *counts)
         for option, kind in cls.options.items():
             setattr(cls, option, _number_property(option, kind))
+            if together := kind.called.partition("[")[0]:
+                setattr(cls, together, _parts_property(together))
         cls.__signature__ = signature(cls)
 
     def __init__(self, parameters, *positional, **options):
@@ -86,16 +89,14 @@ class Optimizer:
             *(["average"] if self._averages else []),
         )
         self._state = [{s: np.zeros(p.size, dtype=_real(p)) for s in self._slots} for p in self.parameters]  # flat
-        self._shapes = [p.shape for p in self.parameters]
+        self._shapes, self._dtypes = [p.shape for p in self.parameters], [_real(p) for p in self.parameters]
         self._tensors = all(p.engine == "tensor" for p in self.parameters)
         self._failed, self._stops = np.zeros(1, np.int64), np.zeros(1, np.int64)  # whether numbers were not finite
         self._steps: dict[bool, Step] = {}  # how to update tensors, made at the first step
         self._weights: Any = None  # while the averages are in their place
 
     def _set_whole(self, name, clip_norm, ema, accumulate):
-        accumulate = 1 if accumulate is None else accumulate
-        if not isinstance(accumulate, int | np.integer) or isinstance(accumulate, bool) or accumulate < 1:
-            raise OptionError(f"{name}: accumulate must be a whole number of at least 1, got {accumulate!r}")
+        accumulate = 1 if accumulate is None else whole(name, "accumulate", accumulate, least=1)
         self._clips, self._averages = clip_norm is not None, ema is not None
         self._numbers[CLIP_NORM] = Limit().checked(name, "clip_norm", clip_norm)
         self._numbers[EMA] = EMA_RATE.checked(name, "ema", ema) if self._averages else 0.0
@@ -171,21 +172,33 @@ class Optimizer:
         With `finite` nothing is changed if a gradient has an infinity or NaN in it.
         """
         self._failed[0] = 0
-        if self._weights is not None:
-            raise OptionError(
-                f"{type(self).__name__}.step: the averages are in place of the weights; step after `averaged()`"
-            )
-        for g, shape in zip(grads, self._shapes):  # noqa: B905
-            if g is not None and (g.shape != shape or not g.flags.c_contiguous):
+        self._check_weights()
+        for g, shape, dtype in zip(grads, self._shapes, self._dtypes):  # noqa: B905
+            if g is None:
+                continue
+            if g.shape != shape:
                 raise GradientError(
                     f"{type(self).__name__}.step: a gradient of shape {g.shape} does not fit its parameter of shape {shape}"
                 )
+            if self._tensors and (g.dtype != dtype or not g.flags.c_contiguous):
+                raise GradientError(
+                    f"{type(self).__name__}.step: a gradient must be {dtype} in C order, as its parameter is, got {g.dtype} "
+                    f"with strides {g.strides}; parameter.grad = ... brings it there"
+                )
+        if current.log is not None:
+            current.log.conditions.append(self._check_weights)
         if not self._tensors or current.log is not None:
             return take_one_by_one(self, grads, finite)
         step = self._steps.get(finite)
         if step is None or not step.fits(grads):
             step = self._steps[finite] = Step(self, grads, finite)
         return step(grads)
+
+    def _check_weights(self, _=()):
+        if self._weights is not None:
+            raise OptionError(
+                f"{type(self).__name__}.step: the averages are in place of the weights; step after `averaged()`"
+            )
 
     def zero_grad(self):
         """Forget the gradients of all parameters."""
@@ -228,14 +241,19 @@ class Optimizer:
                 p.data = before
 
     def __getstate__(self):
-        """Copies make their own update calls: those of this optimizer know addresses."""
-        return vars(self) | {"_steps": {}}
+        """Copies make their own update calls: those of this optimizer know addresses.
+
+        One that is made inside `averaged` trains on from the averages: no block will end that puts the weights back.
+        """
+        return vars(self) | {"_steps": {}, "_weights": None}
 
     # ---- state ----------------------------------------------------------------------------------------------------
     def state_dict(self):
-        """A copy of everything the optimizer remembers: its numbers, the count of steps, the arrays of each parameter."""
+        """A copy of everything the optimizer remembers: its class, its numbers, the count of steps, the arrays of each
+        parameter."""
         self._between_steps("reads the optimizer's state")
         return {
+            "optimizer": type(self).__name__,
             "options": {k: kind.shown(self.defaults[k]) for k, kind in self.options.items()} | {"lr": self.lr}
             | {"clip_norm": self.clip_norm, "ema": self.ema, "accumulate": self.accumulate},
             "batches": int(self._numbers[BATCHES]),
@@ -254,21 +272,29 @@ class Optimizer:
         self._between_steps("loads a state into the optimizer")
         name = type(self).__name__
         try:
-            arrays = [{k: np.asarray(a, dtype=_real(p)) for k, a in s.items()}
+            arrays = [{k: _as_state(a, _real(p)) for k, a in s.items()}
                       for p, s in zip(self.parameters, state["state"], strict=True)]  # fmt: skip
             shapes = [{k: a.shape for k, a in s.items()} for s in arrays]
             fits = shapes == [dict.fromkeys(self._slots, p.shape) for p in self.parameters]
             options = dict(state["options"])
-            whole = {k: options.pop(k) for k in WHOLE}
-            fits = fits and set(options) == set(self.options) and whole["accumulate"] == self.accumulate
-            fits = fits and (whole["clip_norm"] is not None, whole["ema"] is not None) == (self._clips, self._averages)
-            batches = int(state["batches"])
-            fits = fits and 1 <= batches <= self.accumulate
+            together = {k: options.pop(k) for k in WHOLE}
+            fits = (
+                fits
+                and state["optimizer"] == name
+                and set(options) == set(self.options)
+                and together["accumulate"] == self.accumulate
+            )
+            fits = fits and (together["clip_norm"] is not None, together["ema"] is not None) == (
+                self._clips,
+                self._averages,
+            )
+            batches = state["batches"]
+            fits = fits and is_whole(batches, 1) and batches <= self.accumulate
             defaults = {k: kind.checked(name, k, options[k]) for k, kind in self.options.items()} if fits else {}
             groups = [g.checked_state(s) for g, s in zip(self.groups, state["groups"], strict=True)]
-            numbers = [Limit().checked(name, "clip_norm", whole["clip_norm"])]
-            numbers += [EMA_RATE.checked(name, "ema", whole["ema"] or 0.0)]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            numbers = [Limit().checked(name, "clip_norm", together["clip_norm"])]
+            numbers += [EMA_RATE.checked(name, "ema", 0.0 if together["ema"] is None else together["ema"])]
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, OptionError):
                 raise
             fits = False
@@ -293,9 +319,31 @@ class Optimizer:
         return f"{type(self).__name__}({len(self.parameters)} parameters{groups}, {shown(told)})"
 
 
+def _as_state(a, dtype):
+    """An array of a saved state; ValueError for what are no real numbers."""
+    a = np.asarray(a)
+    if a.dtype.kind not in "fiub":
+        raise ValueError
+    return a.astype(dtype)
+
+
 def _real(p):
     """The dtype of a parameter's optimizer state."""
     return p.dtype if p.dtype != object else np.float64
+
+
+def _parts_property(name):
+    def parts(self):
+        return [k for k, kind in self.options.items() if kind.called.startswith(f"{name}[")]
+
+    def read(self):
+        return tuple(getattr(self, part) for part in parts(self))
+
+    def write(self, value):
+        for part, number in checked_options(type(self), {name: value}).items():
+            setattr(self, part, number)
+
+    return property(read, write, doc=f"{name}, all parts of it; may be changed between steps.")
 
 
 def _number_property(name, kind):

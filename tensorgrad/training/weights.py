@@ -22,14 +22,21 @@ def row_weights(owner, sample_weight, class_weight, targets, dtype):
     if class_weight is not None:
         labels = _labels(owner, targets)
         of_rows = _by_class(owner, class_weight, labels)[labels]
-        if weights is not None and weights.ndim < of_rows.ndim:
-            weights = weights.reshape(*weights.shape, *[1] * (of_rows.ndim - weights.ndim))
-        weights = of_rows if weights is None else weights * of_rows
+        weights = of_rows if weights is None else _product(owner, weights, of_rows)
     if weights is None:
         return None
     if not weights.any():
         raise DataError(f"{owner}: all rows weigh 0; there is nothing to learn from")
     return np.ascontiguousarray(weights, dtype)
+
+
+def _product(owner, weights, of_rows):
+    """sample_weight times class weights; the one of fewer axes goes along the other's last ones."""
+    axes = max(weights.ndim, of_rows.ndim)
+    a, b = (w.reshape(*w.shape, *[1] * (axes - w.ndim)) for w in (weights, of_rows))
+    if any(m != n and 1 not in (m, n) for m, n in zip(a.shape, b.shape, strict=True)):
+        raise DataError(f"{owner}: sample_weight has shape {weights.shape}, and the labels have {of_rows.shape}")
+    return a * b
 
 
 def _labels(owner, targets):
@@ -60,18 +67,21 @@ def _by_class(owner, class_weight, labels):
         for key in class_weight:
             if not isinstance(key, int | np.integer) or isinstance(key, bool) or key < 0:
                 raise OptionError(f"{owner}: class_weight has the key {key!r}; keys are labels 0, 1, ...")
-        listed = [class_weight.get(label, 1.0) for label in range(max(count, *class_weight, 0) + 1)]
+        listed = list(class_weight.values())
     else:
         listed = class_weight
     try:
         found = np.asarray(listed, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.array(np.nan)
     if found.ndim != 1 or not ((found >= 0) & (found < np.inf)).all():
         raise OptionError(
             f"{owner}: class_weight must be a dict label -> weight, or a weight for each class, of numbers of at least 0, "
             f"got {class_weight!r}"
         )
+    if isinstance(class_weight, dict):
+        given = {int(label): weight for label, weight in zip(class_weight, found, strict=True)}
+        return np.array([given.get(label, 1.0) for label in range(count)])
     if len(found) < count:
         raise OptionError(f"{owner}: class_weight has {len(found)} weights, and y has the label {count - 1}")
     return found

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from microgrid import grid, values
 from tensorgrad import nn, ops, optim
 from tensorgrad._program import threads
 from tensorgrad.errors import DataError, DTypeError, LabelError, OptionError, ShapeError
@@ -369,7 +370,10 @@ BAD_CALLS = {
     "weights": (nn.L1Loss(), (P, P, np.ones(3)), ShapeError, "L1Loss: sample_weight must have the shape of the losses (4, 3)"),
     "a number": (nn.L1Loss(), (P, P, 1.0), ShapeError, "L1Loss: sample_weight must have the shape of the losses (4, 3)"),
     "no weight": (nn.L1Loss(), (P, P, np.zeros(4)), DataError, "L1Loss: the weights sum to 0, and a mean needs a positive"),
-    "negative": (nn.L1Loss(), (P, P, -np.ones(4)), DataError, "L1Loss: the weights sum to -4"),
+    "negative": (nn.L1Loss(), (P, P, -np.ones(4)), DataError, "L1Loss: sample_weight must be finite and at least 0, got -1"),
+    "negative, sum": (nn.L1Loss("sum"), (P, P, [1, 1, 1, -1]), DataError, "L1Loss: sample_weight must be finite and at least 0"),
+    "infinite": (nn.L1Loss("none"), (P, P, [1, 1, 1, np.inf]), DataError, "L1Loss: sample_weight must be finite and at least 0"),
+    "masked weights": (nn.L1Loss(), (P, P, np.ma.masked_array(np.ones(4), [0, 0, 0, 1])), DTypeError, "L1Loss: sample_weight: a masked"),
     "all ignored": (nn.CrossEntropyLoss(ignore_index=9), (P, I * 0 + 9), DataError, "all 4 labels are ignore_index=9"),
     "all ignored, nll": (nn.NLLLoss(ignore_index=9), (P, I * 0 + 9), DataError, "NLLLoss: all 4 labels are ignore_index=9"),
     "class of weight 0": (nn.NLLLoss([0, 1, 1]), (P, I * 0), DataError, "NLLLoss: the weights sum to 0"),
@@ -441,6 +445,15 @@ BAD_OPTIONS = {
     "CosineEmbeddingLoss: margin must be a number of at least -1 and at most 1, got 2":
         lambda: nn.CosineEmbeddingLoss(margin=2),
     "TripletMarginLoss: p must be a number of at least 1, got 0.5": lambda: nn.TripletMarginLoss(p=0.5),
+    "TripletMarginLoss: swap must be True or False, got 'no'": lambda: nn.TripletMarginLoss(swap="no"),
+    "GaussianNLLLoss: full must be True or False, got 'no'": lambda: nn.GaussianNLLLoss(full="no"),
+    "PoissonNLLLoss: full must be True or False, got None": lambda: nn.PoissonNLLLoss(full=None),
+    "PoissonNLLLoss: log_input must be True or False, got 'no'": lambda: nn.PoissonNLLLoss(log_input="no"),
+    "KLDivLoss: log_target must be True or False, got array([1., 1.])": lambda: nn.KLDivLoss(log_target=np.ones(2)),
+    "HuberLoss: delta must be a number above 0, got 1000": lambda: nn.HuberLoss(10**400),
+    "CrossEntropyLoss: weight must be one number for each class, of at least 0": lambda: nn.CrossEntropyLoss([10**400, 1]),
+    "NLLLoss: ignore_index must be a whole number or None, got 1000": lambda: nn.NLLLoss(ignore_index=10**40),
+    "MultiMarginLoss: p must be 1 or 2, got array([1, 2])": lambda: nn.MultiMarginLoss(p=np.array([1, 2])),
 }  # fmt: skip
 
 
@@ -459,6 +472,8 @@ BAD_TRAININGS = {
     "no labels": (nn.MSELoss(), NUMBERS, {"class_weight": WEIGHT}, OptionError, "class_weight needs labels or one-hot rows"),
     "too few": (nn.CrossEntropyLoss(), LABELS, {"class_weight": [1, 1]}, OptionError, "class_weight has 2 weights, and y has the label 2"),
     "a key": (nn.CrossEntropyLoss(), LABELS, {"class_weight": {"a": 1}}, OptionError, "class_weight has the key 'a'"),
+    "a weight that no float holds": (nn.CrossEntropyLoss(), LABELS, {"class_weight": {0: 10**400}}, OptionError, "class_weight must be a dict"),
+    "two shapes": (nn.CrossEntropyLoss(), np.stack([LABELS, LABELS], 1), {"sample_weight": np.ones((N, 3)), "class_weight": WEIGHT}, DataError, "sample_weight has shape (60, 3), and the labels have (60, 2)"),
     "a weight": (nn.CrossEntropyLoss(), LABELS, {"class_weight": {0: -1}}, OptionError, "class_weight must be a dict label -> weight"),
     "a function": (lambda o, t: (o - t).mean(), NUMBERS, {"sample_weight": np.ones(N)}, OptionError, "takes no sample_weight"),
     "ignored": (nn.CrossEntropyLoss(ignore_index=1), LABELS * 0 + 1, {}, DataError, "all 60 labels are ignore_index=1"),
@@ -505,3 +520,103 @@ def test_second_derivatives(case):
     near = [tg.grad(value)(x + s * h * v).numpy() for s in (-1, 1)]
     (found,) = np.atleast_2d([tg.hvp(value, x, v).numpy()])
     np.testing.assert_allclose(found, (near[1] - near[0]) / (2 * h), rtol=1e-5, atol=1e-7)
+
+
+# ---- later runs of a compiled step, whose predictions nobody looks at ------------------------------------------------------
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("loss", [nn.BCELoss(), nn.DiceLoss()], ids=repr)
+def test_predictions_that_leave_0_to_1_end_the_training(loss, compiled):
+    class Line(nn.Module):
+        def __init__(self):
+            self.p = tg.Parameter(np.full(3, 0.5))
+
+        def forward(self, x):
+            return x * self.p
+
+    model, ones = Line(), np.ones((8, 3))
+    sgd = optim.SGD(model.parameters(), lr=1.0)
+
+    def train():
+        return tg.fit(
+            model, (ones, ones), loss=loss, optimizer=sgd, epochs=9, batch_size=None, progress=False, compile=compiled
+        )
+
+    if not compiled:
+        with pytest.raises(DataError, match="predictions must be probabilities"):
+            train()
+        return
+    with pytest.warns(RuntimeWarning, match="the loss became nan"):
+        history = train()
+    assert history.stopped and not history.eager_because and 0 < len(history.loss) < 9
+    assert min(history.loss) >= 0
+
+
+def test_what_is_no_probability_or_variance_gives_nan_in_a_compiled_step():
+    """The loss and the gradient, so that neither goes on as a number."""
+    one, apart = np.array([[0.5, 0.25], [0.5, 0.25]]), np.array([[1.0, 0.0], [0.0, 0.0]])
+    for loss, place, good, wrong in (
+        (nn.GaussianNLLLoss(reduction="none"), 2, (one, one, one), -one),
+        (nn.BCELoss("none"), 0, (one, one), one + apart),
+        (nn.BCELoss("none"), 0, (one, one), one - apart),
+        (nn.DiceLoss(reduction="none"), 0, (one, one), one - apart),
+        (nn.DiceLoss(reduction="none"), 0, (one, one), one + apart),
+    ):
+        p = tg.Parameter(good[place])
+
+        @tg.compile
+        def step(*given, loss=loss, place=place, p=p):
+            p.grad = None
+            inputs = [*given]
+            inputs[place] = p * 1.0
+            values = loss(*inputs)
+            values.sum().backward()
+            return values, p.grad * 1.0
+
+        values, gradient = step(*good)
+        assert np.isfinite(values.numpy()).all()
+        p.data = wrong
+        values, gradient = step(*good)
+        assert step.reason == ""
+        assert np.isnan(values.numpy()).any() and np.isnan(gradient.numpy()).any()
+
+
+def test_the_reference_of_what_is_no_probability_or_variance_is_nan_too():
+    found = ops.binary_cross_entropy(grid([1.5, -0.5, 0.0]), np.array([0.0, 1.0, 1.0]))
+    np.testing.assert_array_equal(values(found), [np.nan, np.nan, 100])
+    found = ops.gaussian_nll(np.zeros(2), np.zeros(2), grid([-1.0, 1.0]))
+    np.testing.assert_array_equal(values(found), [np.nan, 0])
+
+
+def test_a_target_of_log_probability_minus_infinity_adds_nothing():
+    x = tg.tensor(np.log([[0.5, 0.5]]), requires_grad=True)
+    loss = nn.KLDivLoss("sum", log_target=True)(x, np.array([[-np.inf, 0.0]]))
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), np.log(2))
+    np.testing.assert_allclose(x.grad, [[0, -1]])
+
+
+def test_masked_targets_are_refused():
+    for loss, prediction, target in (
+        (nn.MSELoss(), P[:, 0], I), (nn.NLLLoss(), P, I), (nn.CrossEntropyLoss(), P, np.eye(3)[I]), (nn.HingeLoss(), P[:, 0], I * 0 + 1)
+    ):  # fmt: skip
+        with pytest.raises(DTypeError, match="a masked array would lose its mask"):
+            loss(prediction, np.ma.masked_array(target, target == 1))
+    with pytest.raises(DTypeError, match="targets of a loss must be numbers"):
+        nn.PoissonNLLLoss()(P[:, 0], np.array(["1", "2", "3", "4"]))
+
+
+def test_batchmean_over_no_rows_is_named():
+    with pytest.raises(ShapeError, match="^KLDivLoss: the mean over no elements"):
+        nn.KLDivLoss("batchmean")(P[:0], P[:0])
+
+
+def test_weights_of_samples_in_a_column_go_with_those_of_classes():
+    """Each row by its own class, not by every other's."""
+    y = BITS[:, :1]
+    losses = []
+    for weight in (np.arange(N) + 1.0, (np.arange(N) + 1.0)[:, None]):
+        model = nn.Sequential(nn.Dense(4, 1), rng=0)
+        sgd = optim.SGD(model.parameters(), lr=0.1)
+        losses.append(tg.fit(model, (X, y), loss=nn.MSELoss(), optimizer=sgd, epochs=2, sample_weight=weight,
+                             class_weight={0: 2.0, 10**9: 1.0}, progress=False).loss)  # fmt: skip
+    assert losses[0] == losses[1]

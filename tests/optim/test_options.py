@@ -1,11 +1,14 @@
 """Options of all optimizers: groups, averages, accumulation, clipping, and what they refuse."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import tensorgrad as tg
 from tensorgrad import nn, optim
-from tensorgrad.errors import OptionError
+from tensorgrad.errors import GradientError, OptionError
 
 
 def two():
@@ -44,7 +47,7 @@ P, Q = two()
         (lambda: optim.SGD([P], clip_norm=0), "SGD: clip_norm must be a number above 0, got 0"),
         (lambda: optim.SGD([P], clip_value=-1), "SGD: clip_value must be a number above 0, got -1"),
         (lambda: optim.SGD([P], ema=1.0), "SGD: ema must be a number of at least 0 and below 1, got 1.0"),
-        (lambda: optim.SGD([P], accumulate=0), "SGD: accumulate must be a whole number of at least 1, got 0"),
+        (lambda: optim.SGD([P], accumulate=0), "SGD: accumulate must be a positive whole number, got 0"),
         (lambda: setattr(optim.SGD([P]), "clip_norm", 1.0), "SGD: clip_norm is switched on and off only where"),
         (lambda: optim.SGD([P]).groups[0]["rate"], "SGD: a group has no 'rate'"),
     ],
@@ -151,3 +154,131 @@ def test_large_parameters_have_the_same_bits_on_any_number_of_threads():
         finally:
             tg.set_threads(None)
     assert found[0] == found[1] == found[2]
+
+
+def test_what_was_frozen_adds_nothing_to_the_gradients_collected():
+    """Trained again in the middle of an accumulation, it starts from 0, not from what the last update left."""
+    w, b = tg.Parameter(np.zeros(2)), tg.Parameter(np.zeros(2))
+    sgd = optim.SGD([w, b], lr=1.0, accumulate=2)
+    for frozen in (False, False, True, False):
+        b.requires_grad = not frozen
+        w.grad, b.grad = np.ones(2), None if frozen else np.ones(2)
+        sgd.step()
+    assert (w.data == -2).all() and (b.data == -1.5).all()
+
+
+def test_a_gradient_of_another_dtype_is_refused():
+    """The kernels would read its memory as other numbers."""
+    p = tg.Parameter(np.ones(3))
+    sgd = optim.SGD([p], lr=0.1)
+    p.value.grad = np.ones(3, np.float32 if p.dtype == np.float64 else np.float64)
+    with pytest.raises(
+        GradientError, match="a gradient must be float(32|64) in C order, as its parameter is, got float"
+    ):
+        sgd.step()
+    with pytest.raises(
+        GradientError, match="a gradient must be float(32|64) in C order, as its parameter is, got float"
+    ):
+        sgd.apply([p.value.grad])
+    assert (p.data == 1).all()
+
+
+def test_a_compiled_step_inside_averaged_is_refused_as_an_eager_one_is():
+    p = tg.Parameter(np.ones(3))
+    sgd = optim.SGD([p], lr=0.1, ema=0.5)
+
+    @tg.compile
+    def step(x):
+        sgd.zero_grad()
+        loss = ((x * p) ** 2).sum()
+        loss.backward()
+        sgd.step()
+        return loss
+
+    for _ in range(3):
+        step(np.ones(3))
+    before = p.data.copy()
+    with sgd.averaged(), pytest.raises(OptionError, match="averages are in place of the weights"):
+        step(np.ones(3))
+    assert step.reason == "" and sgd.steps == 3
+    np.testing.assert_array_equal(p.data, before)
+    step(np.ones(3))
+    assert step.reason == "" and sgd.steps == 4
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+def test_a_copy_made_inside_averaged_trains_on_from_the_averages(copied):
+    p = tg.Parameter(np.ones(2))
+    sgd = optim.SGD([p], lr=1.0, ema=0.5)
+    for _ in range(2):
+        p.grad = np.ones(2)
+        sgd.step()
+    with sgd.averaged():
+        average, other = p.data.copy(), copied(sgd)
+    (q,) = other.parameters
+    q.grad = np.ones(2)
+    other.step()
+    np.testing.assert_allclose(q.data, average - 1)
+    with other.averaged():
+        pass
+
+
+def test_betas_are_read_and_set_together():
+    adam = optim.Adam([tg.Parameter(np.ones(2))])
+    adam.betas = (0.5, 0.75)
+    assert (adam.betas, adam.beta1, adam.groups[0]["beta2"]) == ((0.5, 0.75), 0.5, 0.75)
+    with pytest.raises(OptionError, match=r"betas\[1\] must be a number of at least 0 and below 1, got 1"):
+        adam.betas = (0.25, 1)
+    assert adam.betas == (0.5, 0.75)
+
+
+HUGE = 10**400  # no float holds it
+
+
+@pytest.mark.parametrize("option", ["lr", "weight_decay", "clip_norm", "clip_value", "eps", "ema", "accumulate"])
+def test_numbers_that_no_float_holds(option):
+    with pytest.raises(OptionError, match=f"Adam: {option} must be a"):
+        optim.Adam([tg.Parameter(np.ones(2))], **{option: HUGE})
+
+
+def _places(state, above=()):
+    """The way to everything in a state."""
+    for key, value in state.items() if isinstance(state, dict) else enumerate(state):
+        yield (*above, key)
+        if isinstance(value, dict | list):
+            yield from _places(value, (*above, key))
+
+
+def test_a_state_with_anything_wrong_in_it_is_refused_and_changes_nothing():
+    p, q = tg.Parameter(np.ones(3)), tg.Parameter(np.ones(2))
+    nadam = optim.NAdam([p, q], clip_norm=1.0, ema=0.5, accumulate=2)
+    for _ in range(3):
+        p.grad, q.grad = np.ones(3), np.ones(2)
+        nadam.step()
+    good = nadam.state_dict()
+    before = pickle.dumps(good)
+    for place in _places(good):
+        for wrong in (HUGE, "x", np.nan, 1j, object(), np.zeros(7), np.full(3, 1j), ["1", "2", "3"]):
+            state = pickle.loads(before)
+            inner = state
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = wrong
+            with pytest.raises(OptionError, match="NAdam"):
+                nadam.load_state_dict(state)
+                pytest.fail(f"{place} = {wrong!r} was taken")
+            assert pickle.dumps(nadam.state_dict()) == before
+    for wrong in (None, [], "x", np.zeros(3), 1):
+        with pytest.raises(OptionError, match="NAdam"):
+            nadam.load_state_dict(wrong)
+
+
+@pytest.mark.parametrize(
+    ("of", "into"), [(optim.Adam, optim.AdamW), (optim.AdamW, optim.RAdam), (optim.RAdam, optim.Adam)]
+)
+def test_a_state_of_another_class_is_refused(of, into):
+    state, optimizer = of([tg.Parameter(np.ones(3))]).state_dict(), into([tg.Parameter(np.ones(3))])
+    decoupled = optimizer.decoupled
+    with pytest.raises(OptionError, match="another optimizer"):
+        optimizer.load_state_dict(state)
+    assert optimizer.decoupled == decoupled

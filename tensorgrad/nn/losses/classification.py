@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import ops
 from ..._coerce import is_grid
+from ..._options import is_real, is_whole
 from ..._parameter import Parameter
 from ..._tensor import Tensor
 from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError
@@ -91,7 +92,7 @@ class _OfLabels(Loss):
 
 def checked_ignore(name, ignore_index):
     """A label that is left out, or None."""
-    if ignore_index is not None and (not isinstance(ignore_index, int | np.integer) or isinstance(ignore_index, bool)):
+    if ignore_index is not None and not is_whole(ignore_index):
         raise OptionError(f"{name}: ignore_index must be a whole number or None, got {ignore_index!r}")
     return None if ignore_index is None else int(ignore_index)
 
@@ -258,7 +259,7 @@ class MultiMarginLoss(_OfLabels):
 
     def __init__(self, p=1, margin=1.0, weight=None, reduction="mean"):
         super().__init__(reduction)
-        if p not in (1, 2) or isinstance(p, bool):
+        if not is_real(p) or p not in (1, 2):
             raise OptionError(f"{self.name}: p must be 1 or 2, got {p!r}")
         self.p, self.margin = int(p), checked_number(self.name, "margin", margin, -np.inf)
         self.weight = checked_weights(self.name, "weight", weight)

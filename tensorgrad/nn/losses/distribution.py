@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ... import ops
+from ..._options import flag
 from ...errors import DataError, ShapeError
 from .loss import Loss, as_target, check_between, check_equal, checked_number, fixed, seen, shape_of
 
@@ -24,7 +25,7 @@ class KLDivLoss(Loss):
 
     def __init__(self, reduction="mean", log_target=False):
         super().__init__(reduction)
-        self.log_target = bool(log_target)
+        self.log_target = flag(self.name, "log_target", log_target)
 
     def check_values(self, shape, targets):
         if self.log_target:
@@ -36,14 +37,15 @@ class KLDivLoss(Loss):
 
     def values(self, prediction, target):
         if self.log_target:
-            return ops.multiply(ops.exp(target), ops.subtract(target, prediction))
+            apart = ops.subtract(target, prediction)
+            apart = ops.where(ops.greater(target, -np.inf), apart, fixed(0.0, prediction))
+            return ops.multiply(ops.exp(target), apart)
         return ops.kl_div(prediction, target)
 
     def reduced(self, values, sample_weight=None, share=None):
         if self.reduction == "batchmean":
             shape = shape_of(values)
-            rows = ops.sum(values, axis=tuple(range(1, len(shape)))) if len(shape) > 1 else values
-            return Loss("mean").reduced(rows, sample_weight)
+            values = ops.sum(values, axis=tuple(range(1, len(shape)))) if len(shape) > 1 else values
         return super().reduced(values, sample_weight, share)
 
 
@@ -60,7 +62,7 @@ class PoissonNLLLoss(Loss):
 
     def __init__(self, log_input=True, full=False, eps=1e-8, reduction="mean"):
         super().__init__(reduction)
-        self.log_input, self.full = bool(log_input), bool(full)
+        self.log_input, self.full = flag(self.name, "log_input", log_input), flag(self.name, "full", full)
         self.eps = checked_number(self.name, "eps", eps, 0)
 
     def check_values(self, shape, targets):
@@ -90,7 +92,7 @@ class GaussianNLLLoss(Loss):
 
     def __init__(self, full=False, eps=1e-6, reduction="mean"):
         super().__init__(reduction)
-        self.full = bool(full)
+        self.full = flag(self.name, "full", full)
         self.eps = checked_number(self.name, "eps", eps, 0, above=True)
 
     def forward(self, mean, target, var, sample_weight=None):  # type: ignore[override]

@@ -8,9 +8,10 @@ import numpy as np
 from ... import ops
 from ..._coerce import is_grid
 from ..._logged import as_number
+from ..._options import is_real
 from ..._parameter import Parameter
 from ..._tensor import Tensor, plain
-from ...errors import DataError, LabelError, OptionError, ShapeError, choose
+from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError, choose
 from ...kernels import constant, current
 from ..module import Module
 
@@ -22,8 +23,9 @@ class Loss(Module):
     is "mean" (of all values), "sum", or "none", which keeps them apart. sample_weight is a weight w for each row (n,), or
     an array of the values' leading axes: they are multiplied by it, and the mean is sum(w * values) / sum(w).
 
-    Raises ShapeError where prediction and target would broadcast, OptionError for an unknown reduction, DataError where a
-    mean has no weight at all: no rows, all of them ignored, or only weights of 0.
+    Raises ShapeError where prediction and target would broadcast and for the mean over no rows, OptionError for an unknown
+    reduction, DTypeError for what are no numbers, DataError for weights that are negative or not finite, and where a mean
+    has no weight at all: all rows are ignored, or weigh 0.
 
     >>> class CubeLoss(Loss):
     ...     def values(self, prediction, target):
@@ -114,6 +116,8 @@ class Loss(Module):
             raise ShapeError(
                 f"{self.name}: sample_weight must have the shape of the losses {shape} or of their first axes, got {given}"
             )
+        if current.log is None and current.targets is None:  # fit has looked
+            check_weights(self.name, numbers(weight, f"{self.name}: sample_weight"))
         if type(weight) not in (Tensor, Parameter) and not is_grid(weight):
             weight = np.asarray(weight)
         return weight if len(given) == len(shape) else ops.reshape(weight, (*given, *[1] * (len(shape) - len(given))))
@@ -149,10 +153,17 @@ def look_at(target, check):
     return check(numbers(target))
 
 
-def numbers(x):
+def numbers(x, what="targets of a loss"):
     """The plain numbers of whatever a loss is given."""
     x = x.value if type(x) is Parameter else x
-    return plain(x) if type(x) is Tensor or is_grid(x) else np.asarray(x)
+    if type(x) is Tensor or is_grid(x):
+        return plain(x)
+    array = np.asanyarray(x)
+    if isinstance(array, np.ma.MaskedArray):
+        raise DTypeError(f"{what}: a masked array would lose its mask; give what is masked a sample_weight of 0")
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"{what} must be numbers, got dtype {array.dtype}")
+    return np.asarray(array)
 
 
 def seen(x):
@@ -180,6 +191,14 @@ def check_equal(name, a, a_shape, b, b_shape):
         )
 
 
+def check_weights(name, weights):
+    """Raise DataError unless all weights are finite numbers of at least 0."""
+    wrong = ~((weights >= 0) & (weights < np.inf))
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(f"{name}: sample_weight must be finite and at least 0, got {weights[where]:g} at index {where}")
+
+
 def check_between(name, what, array, low, high, hint=""):
     """Raise LabelError unless all numbers of an array are in low..high."""
     wrong = ~((array >= low) & (array <= high))  # NaN too
@@ -199,8 +218,7 @@ def check_one_of(name, array, a, b):
 
 def checked_number(name, option, value, least, above=False, most=np.inf):
     """An option as a float of at least (or above) `least`, or an OptionError."""
-    good = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if good and (value > least if above else value >= least) and value <= most and abs(value) < np.inf:
+    if is_real(value) and (value > least if above else value >= least) and value <= most and abs(value) < np.inf:
         return float(value)
     bounds = f"above {least:g}" if above else f"of at least {least:g}"
     bounds += f" and at most {most:g}" if most < np.inf else ""
@@ -213,7 +231,7 @@ def checked_weights(name, option, weight):
         return None
     try:
         array = np.array(weight, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.array(np.nan)
     if array.ndim != 1 or not array.size or not ((array >= 0) & (array < np.inf)).all() or not array.any():
         raise OptionError(

@@ -1,9 +1,11 @@
 """Losses of how much two masks overlap."""
 
+import numpy as np
+
 from ... import ops
 from ...errors import ShapeError
 from .binary import _OfProbability, check_probabilities
-from .loss import checked_number, shape_of
+from .loss import checked_number, fixed, shape_of
 
 
 class DiceLoss(_OfProbability):
@@ -29,6 +31,8 @@ class DiceLoss(_OfProbability):
 
     def values(self, prediction, target):
         check_probabilities(self.name, prediction)
+        inside = ops.equal(ops.clip(prediction, 0.0, 1.0), prediction)
+        prediction = ops.where(inside, prediction, fixed(np.nan, prediction))  # in later runs of a compiled step
         axes = tuple(range(1, len(shape_of(prediction))))
         both = ops.sum(ops.multiply(prediction, target), axis=axes)
         sizes = ops.sum(ops.add(prediction, target), axis=axes)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ... import ops
+from ..._options import flag
 from ...errors import ShapeError
 from ...kernels import current
 from .loss import Loss, as_target, check_equal, check_one_of, checked_number, look_at, shape_of
@@ -60,7 +61,7 @@ class TripletMarginLoss(Loss):
         super().__init__(reduction)
         self.margin = checked_number(self.name, "margin", margin, 0, above=True)
         self.p, self.eps = checked_number(self.name, "p", p, 1), checked_number(self.name, "eps", eps, 0)
-        self.swap = bool(swap)
+        self.swap = flag(self.name, "swap", swap)
 
     def forward(self, anchor, positive, negative, sample_weight=None):  # type: ignore[override]
         check_rows(self.name, anchor=anchor, positive=positive, negative=negative)
