@@ -80,6 +80,7 @@ class Op:
         self.casts = [name not in self.constants for name in self.inputs]
         rules = self.backward or [self.fused or (self.composed or None)] * len(self.inputs)
         self.differentiable = [c and rule is not None for c, rule in zip(self.casts, rules, strict=True)]
+        self._first = next((i for i, k in enumerate(self.differentiable) if k), 0)
         self._count = -1 if self.variadic else len(self.inputs)
         self._read = [self._read_by(rule) for rule in rules]
         OPS[self.name] = self
@@ -239,6 +240,9 @@ class Op:
         else:
             arrays = [x._array if type(x) is Tensor else x for x in inputs]
             if self.fused is not None:
+                real = arrays[self._first].dtype
+                if g.dtype is not real and g.dtype != real:  # a rule made it so; kernels read memory as they are told
+                    g = g.astype(real)
                 grads = self.fused(needs, g, node.saved, *arrays, **node.options)
             elif current.log is not None or (
                 g.size >= 2 * LARGE and threads_allowed() > 1

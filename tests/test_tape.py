@@ -7,6 +7,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad import nn, ops, optim
+from tensorgrad._registry import OPS
 from tensorgrad.errors import GraphError, ShapeError
 
 
@@ -425,3 +426,21 @@ def test_no_grad_refuses_a_generator():
 
     with pytest.raises(GraphError, match="^no_grad: a generator runs after the call has returned"):
         tg.no_grad(numbers)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Upsample(2), nn.AvgPool2d(2), nn.MaxPool2d(2), nn.Conv2d(3, 3, 2, rng=0), nn.Dense(3, 3, rng=0)]
+)
+def test_a_gradient_that_a_rule_gives_in_another_dtype_is_brought_to_the_ops(monkeypatch, layer):
+    """Kernels read memory as they are told: a float64 gradient of float32 numbers would be read, and written, beyond its end."""
+    x = tg.tensor(np.ones((2, 4, 4, 3), np.float32), requires_grad=True)
+    (layer(x) * 2.0).sum().backward()
+    expected = x.grad
+    monkeypatch.setattr(OPS["multiply"], "fused", None)
+    monkeypatch.setattr(
+        OPS["multiply"], "backward", [lambda g, _y, _a, _b: np.full(g.shape, 2.0), lambda g, _y, _a, _b: np.zeros(())]
+    )
+    x.grad = None
+    (layer(x) * 2.0).sum().backward()
+    assert x.grad.dtype == np.float32
+    np.testing.assert_array_equal(x.grad, expected)

@@ -274,8 +274,24 @@ def selu_of_the_right(needs, g, y, x, *, original=OPS["selu"].fused):
     return [np.where(x == 0, g * 1.0507009873554805, original(needs, g, y, x)[0])]
 
 
-def one_at_zero(needs, g, y, x, *, original=OPS["vector_norm"].fused, **options):
-    return (np.where(x == 0, 1.0, original(needs, g, y, x, **options)[0]),)
+def one_at_zero(name):
+    original = OPS[name].fused
+
+    def fused(needs, g, y, x, **options):
+        return (np.where(x == 0, 1.0, original(needs, g, y, x, **options)[0]),)
+
+    return fused
+
+
+def last_of_ties(name):
+    """The largest of numbers that rise by next to nothing from one to the next: of equal ones the last."""
+    forward, original = OPS[name].forward, OPS[name].fused
+
+    def fused(needs, g, _saved, x, **options):
+        tilted = x + 1e-10 * np.arange(x.size).reshape(x.shape)
+        return original(needs, g, forward(tilted, **options), tilted, **options)
+
+    return fused
 
 
 # op -> what of its record is replaced, and by what: right everywhere but at the tie or kink
@@ -293,7 +309,8 @@ OTHER_RULE = {
         for name in ("clamp", "hard_sigmoid", "hardtanh", "leaky_relu", "prelu", "relu6")
     },
     "selu": ("fused", selu_of_the_right),
-    "vector_norm": ("fused", one_at_zero),
+    **{name: ("fused", one_at_zero(name)) for name in ("norm", "vector_norm")},
+    **{name: ("fused", last_of_ties(name)) for name in ("max_pool1d", "max_pool2d")},
     "max": ("fused", first_of_ties(np.argmax)),
     "min": ("fused", first_of_ties(np.argmin)),
 }
@@ -325,7 +342,8 @@ def on_kink(op, sample):
         return np.asarray(y[0] if type(y) is tuple else y, float)
 
     for _ in range(4 if sample.gradient and all(a.size for a in arrays) else 0):
-        directions = [rng.normal(size=a.shape) if a.dtype.kind == "f" else None for a in arrays]
+        moves = [a.dtype.kind == "f" and k for a, k in zip(arrays, op.for_each(op.casts, arrays), strict=True)]
+        directions = [rng.normal(size=a.shape) if m else None for a, m in zip(arrays, moves, strict=True)]
         y, up, down = (value(directions, t) for t in (0.0, 1e-7, -1e-7))
         bend, change = np.abs(up - 2 * y + down), np.abs(up - y) + np.abs(y - down)
         if np.any(bend > 0.01 * change + 1e-10 * np.abs(y) + 1e-12) or np.any(change > 0.1 + 0.1 * np.abs(y)):
