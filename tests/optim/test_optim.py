@@ -81,10 +81,10 @@ class Reference:
 
 
 @pytest.mark.parametrize(("cls", "options"), CASES)
-@pytest.mark.parametrize(("dtype", "ulps"), [("float64", 64), ("float32", 64)])
+@pytest.mark.parametrize(("dtype", "ulps"), [("float64", 16), ("float32", 64)])
 def test_kernel_follows_the_rule(cls, options, dtype, ulps):
-    """50 steps: the fused kernel against the rule in float64; last places of the largest number in the array, or of 1."""
-    ps, rng = parameters(dtype), np.random.default_rng(0)
+    """50 steps: the fused kernel against the rule in float64; last places of the largest number in the array."""
+    ps, rng = parameters(dtype), np.random.default_rng(2)
     optimizer, truth = cls(ps, lr=0.01, **options), Reference(cls, [p.data for p in ps], 0.01, **options)
     for _ in range(50):
         for p in ps:
@@ -93,12 +93,12 @@ def test_kernel_follows_the_rule(cls, options, dtype, ulps):
         optimizer.step()
         for p, expected in zip(ps, truth.p, strict=True):
             assert p.dtype == dtype
-            assert abs(p.data - expected).max() <= ulps * np.spacing(abs(expected).max(initial=1).astype(dtype))
+            assert abs(p.data - expected).max() <= ulps * np.spacing(abs(expected).max().astype(dtype))
     assert optimizer.steps == truth.step_count == 50 // options.get("accumulate", 1)
     if "ema" in options:
         with optimizer.averaged():
             for p, expected in zip(ps, truth.averages(), strict=True):
-                assert abs(p.data - expected).max() <= ulps * np.spacing(abs(expected).max(initial=1).astype(dtype))
+                assert abs(p.data - expected).max() <= ulps * np.spacing(abs(expected).max().astype(dtype))
 
 
 class WrongSGD(optim.SGD):

@@ -45,7 +45,7 @@ def test_every_optimizer_that_pytorch_has_is_compared():
     ("dtype", "tolerance", "clip"),
     [
         ("float64", 1e-9, {}),
-        ("float32", 256 * 2.0**-23, {}),
+        ("float32", 1e-5, {}),
         ("float64", 1e-9, {"clip_norm": 1.5}),
         ("float64", 1e-9, {"clip_value": 0.5}),
     ],
@@ -53,7 +53,7 @@ def test_every_optimizer_that_pytorch_has_is_compared():
 )
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_fifty_steps(name, options, clip, dtype, tolerance):
-    """Relative to the largest number, or to 1: double precision to 1e-9, single precision to 256 ulps."""
+    """Relative to the largest number: double precision to 1e-9, single precision to 1e-5."""
     rng = np.random.default_rng(0)
     start = [rng.normal(size=s).astype(dtype) for s in ((5, 3), (67,))]
     mine, other = [tg.Parameter(a.copy()) for a in start], [torch.nn.Parameter(torch.tensor(a)) for a in start]
@@ -71,7 +71,7 @@ def test_fifty_steps(name, options, clip, dtype, tolerance):
         peer.step()
         for p, q in zip(mine, other, strict=True):
             expected = q.detach().numpy()
-            assert np.abs(p.data - expected).max() <= tolerance * max(1, np.abs(expected).max())
+            assert np.abs(p.data - expected).max() <= tolerance * np.abs(expected).max()
 
 
 def test_groups_and_schedules():
