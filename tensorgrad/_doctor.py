@@ -5,7 +5,7 @@ import platform
 import re
 from importlib import metadata, util
 
-from .kernels._compile import cache_folder
+from .kernels._cache import cache_folder
 
 DISTRIBUTION = "microgrid-tensorgrad"
 _IMPORT_NAMES = {"scikit-learn": "sklearn"}  # where a package is imported under another name than it is installed by

@@ -17,49 +17,20 @@ A kernel takes C-contiguous arrays, writes the buffers it is declared to write, 
 checked by the op that calls it. (Only the rows that guard a program raise, `stop_if` and `meet`: that is how it stops.)
 """
 
-import functools
 import re
 import threading
 from dataclasses import dataclass
 from inspect import signature
-from pathlib import Path
 from typing import ClassVar
 
-import numba
 import numpy as np
 from numba import types
-from numba.core import caching
 
-from ._cache import CHECK, Cache, cache_folder
+from ._arrays import call_on, readable, words_about
+from ._cache import CHECK
+from ._jit import jit
 from ._log import current
-from ._wide import Wide
-
-MOST_WORDS = 128  # of a row: see _rows.py
-# NaN and infinity must survive, so not "nnan" and not "ninf"; sums may be reordered and products fused.
-FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
-
-
-def jit(function=None, *, fastmath=FASTMATH, inline=False):
-    """Compile a function on its first call, for the helpers that kernels are made of; `inline`: into every caller."""
-    if function is None:
-        return functools.partial(jit, fastmath=fastmath, inline=inline)
-    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", "boundscheck": CHECK, "forceinline": inline}
-    dispatcher = numba.njit(pipeline_class=Wide, **options)(function)
-    in_file = Path(function.__code__.co_filename).exists()  # what is typed in may come again and mean something else
-    cache = Cache(function, functools.partial(_link, function)) if in_file and cache_folder() else caching.NullCache()
-    dispatcher._cache = cache  # type: ignore[attr-defined]
-    return dispatcher
-
-
-def _link(function, arguments):
-    """Load what is `linked` to a function, directly or by its helpers, for the dtype of its arguments."""
-    for name in function.__code__.co_names:
-        used = function.__globals__.get(name)
-        if callable(load := getattr(used, "load_for", None)):
-            load(arguments)
-        elif hasattr(used, "py_func"):
-            _link(used.py_func, arguments)
-
+from ._rows import LONGEST, count_for
 
 _KINDS = {
     ":i": (np.dtype(np.int64), types.int64),
@@ -125,9 +96,14 @@ class Kernel:
         names = [b.name for b in self.buffers]
         if names != parameters:
             raise ValueError(f"{self.name}: declaration {declaration!r} names {names}, the body takes {parameters}")
-        if 2 + sum(5 + 2 * len(b.extents) for b in self.buffers) > MOST_WORDS:
-            raise ValueError(f"{self.name}: so many buffers make more than {MOST_WORDS} words in a row; use fewer axes")
+        self._words = 2 + sum(5 + 2 * len(b.extents) for b in self.buffers)  # of a row
+        if self._words > LONGEST - 2:
+            raise ValueError(
+                f"{self.name}: so many buffers make more than {LONGEST - 2} words in a row; use fewer axes"
+            )
         self._addresses: dict[np.dtype, int] = {}
+        self._calls = 0  # where the words are that `call_on` reads, once there is machine code
+        self._kept: list = []  # all words that it ever read
         Kernel.registry[self.name] = self
 
     def __getattr__(self, name):
@@ -140,11 +116,24 @@ class Kernel:
         return vars(self)["body"]
 
     def __call__(self, *arrays):
-        if CHECK:
-            self.check(arrays)
-        self.body(*arrays)
+        if call_on(self._calls, id(arrays)) != 0:
+            self._call(arrays)
         if current.log is not None:
             current.log.rows.append((self, arrays))
+
+    def _call(self, arrays):
+        """A call that the machine code was not ready for, or on arrays that it does not take."""
+        if CHECK:
+            self.check(arrays)
+            self.body(*arrays)
+            return
+        reals = {a.dtype for a, b in zip(arrays, self.buffers, strict=False) if not b.kind and type(a) is np.ndarray}
+        real = next((kind for kind in REAL if reals <= {kind}), None)
+        if real is not None and real not in self._addresses and readable():
+            self.address(real)
+            if call_on(self._calls, id(arrays)) == 0:
+                return
+        self.body(*arrays)
 
     def address(self, real):
         """The address of the machine code for numbers of this dtype: the very code that a call runs."""
@@ -155,7 +144,14 @@ class Kernel:
         self.body.compile(wanted)
         compiled = self.body.overloads[wanted]
         self._addresses[real] = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        if not CHECK:
+            self._kept.append(self._words_about())
+            self._calls = self._kept[-1].ctypes.data
         return self._addresses[real]
+
+    def _words_about(self):
+        buffers = [(_KINDS[b.kind][0] if b.kind else None, len(b.extents), b.written) for b in self.buffers]
+        return words_about(buffers, count_for(self._words), [self._addresses.get(real, 0) for real in REAL])
 
     def sizes(self, shapes):
         """{extent: length} of a call with buffers of these shapes; AssertionError where they do not fit."""

@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._compile import jit
+from ._jit import jit
 from ._linked import linked
 from ._tile import ADD, BIAS, VECTOR_BYTES, Int, Int32, Vectors, pack, stack_panel
 

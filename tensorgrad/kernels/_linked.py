@@ -11,7 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._compile import REAL, jit
+from ._compile import REAL
+from ._jit import jit
 
 _REALS = {str(dtype): real for dtype, real in REAL.items()}
 

@@ -18,20 +18,24 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import types
 
-from ._compile import _KINDS, REAL, jit
-from ._rows import _call, _word, row_of
-from .threads import _fetch_add, _give_way, _load, _pause, _put, _store
+from ._arrays import array_at, has_shape, numbers_of, readable
+from ._compile import _KINDS, REAL
+from ._jit import jit
+from ._rows import put, row_of, run_row, word
+from .threads import _fetch_add, _give_way, _load, _pause, _store
 
 AWAKE = 100e-6  # seconds that a thread waits for more work before it sleeps
 BUFFERS = 10  # the most of a kernel that can be shared
 _LINE = 16  # words; processors fetch lines in pairs
 _TAKEN, _JOB, _DONE, _POSTED, _ASLEEP, _LEFT = (i * _LINE for i in range(6))  # _LEFT: a line for each thread
 _FAILED, _QUIT = _DONE + 1, _POSTED + 1
-_HEAD = 5  # words of a plan before those of its buffers: threads, chunks, step, length, buffers
-_NONE = (0,) * BUFFERS
+_HEAD = 6  # words of a plan before those of its buffers: threads, chunks, step, length, buffers, the type of arrays
+_ABOUT = 6  # and for each buffer: where its size stands in the row, its way, numbers for each index, bytes, dtype, axes
 # What a chunk is given of a buffer: all, its share, where that begins, or one like it that no other chunk has.
 _WHOLE, _SLICED, _TOLD, _OWN = range(4)
 _ROW = 160  # words, more than those of any row: the last one tells where a chunk begins
+
+_ENDED = False, True, False, None
 
 # Found in the C library when the code is loaded.
 _CALLS, _size = (("_read", "_write"), types.int32) if os.name == "nt" else (("read", "write"), types.intp)
@@ -41,27 +45,27 @@ _read, _write = (types.ExternalFunction(name, _size(types.int32, types.intp, _si
 @jit
 def _chunk(words, plan, i, row):
     """Run chunk i of a job: the row of the plan, with the addresses and extents of the chunk."""
-    step, length, buffers = _word(plan + 16), _word(plan + 24), _word(plan + 32)
+    step, length, buffers = word(plan + 16), word(plan + 24), word(plan + 32)
     first = i * step
     rows = min(step, length - first)
-    source = plan + 8 * (_HEAD + 4 * buffers)
-    for j in range(2 + _word(source + 8)):
-        _put(row + 8 * j, _word(source + 8 * j))
+    source = plan + 8 * (_HEAD + _ABOUT * buffers)
+    for j in range(2 + word(source + 8)):
+        put(row + 8 * j, word(source + 8 * j))
     for b in range(buffers):
-        about = plan + 8 * (_HEAD + 4 * b)
-        at, sliced, inner, item = _word(about), _word(about + 8), _word(about + 16), _word(about + 24)
-        address = _word(words + 8 * (_JOB + 1 + b))
+        about = plan + 8 * (_HEAD + _ABOUT * b)
+        at, sliced, inner, item = word(about), word(about + 8), word(about + 16), word(about + 24)
+        address = word(words + 8 * (_JOB + 1 + b))
         if sliced == _TOLD:
             address = row + 8 * (_ROW - 1)
-            _put(address, first)
+            put(address, first)
         elif sliced == _OWN:
             address += i * inner * item
         elif sliced == _SLICED:
-            _put(row + 8 * at, rows * inner)
-            _put(row + 8 * (at + 3), rows)
+            put(row + 8 * at, rows * inner)
+            put(row + 8 * (at + 3), rows)
             address += first * inner * item
-        _put(row + 8 * (at + 2), address)
-    return _call(row)
+        put(row + 8 * (at + 2), address)
+    return run_row(row)
 
 
 @jit
@@ -75,8 +79,8 @@ def _work(words, threads, me, row):
             claimed = _fetch_add(left, -1)
             if claimed <= 0:
                 break
-            plan = _word(words + 8 * _JOB)
-            i = _word(plan + 8) * (owner + 1) // threads - claimed
+            plan = word(words + 8 * _JOB)
+            i = word(plan + 8) * (owner + 1) // threads - claimed
             if _chunk(words, plan, i, row) != 0:
                 _store(words + 8 * _FAILED, 1)
             _fetch_add(words + 8 * _DONE, 1)
@@ -85,14 +89,30 @@ def _work(words, threads, me, row):
 
 
 @jit
-def _run(words, plan, awaken, row, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9):
-    """Run a job with the pool's threads. 0: not run, as the pool is in use; 1: done; 2: a chunk has raised."""
+def _fits(plan, arrays):
+    """Whether a tuple of arrays is as the plan has it; parts, of which each chunk has its own, were made for it."""
+    buffers, ndarray = word(plan + 32), word(plan + 40)
+    row = plan + 8 * (_HEAD + _ABOUT * buffers)
+    for b in range(buffers):
+        about = plan + 8 * (_HEAD + _ABOUT * b)
+        at, way, dtype, axes = word(about), word(about + 8), word(about + 32), word(about + 40)
+        if way != _OWN and not has_shape(array_at(arrays, b), ndarray, dtype, axes, row + 8 * (at + 3)):
+            return False
+    return True
+
+
+@jit
+def _run(words, plan, awaken, row, arrays):
+    """Run a job with the pool's threads. 0: not run, as the pool is in use; 1: done; 2: a chunk has raised; 3: other arrays."""
+    if not _fits(plan, arrays):
+        return 3
     taken = words + 8 * _TAKEN
     if _load(taken) != 0 or _fetch_add(taken, 1) != 0:
         return 0
-    threads, chunks = _word(plan), _word(plan + 8)
-    for i, a in enumerate((plan, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9)):
-        _put(words + 8 * (_JOB + i), a)
+    threads, chunks, buffers = word(plan), word(plan + 8), word(plan + 32)
+    put(words + 8 * _JOB, plan)
+    for b in range(buffers):
+        put(words + 8 * (_JOB + 1 + b), numbers_of(array_at(arrays, b)))
     _store(words + 8 * _DONE, 0)
     _store(words + 8 * _FAILED, 0)
     for t in range(threads):
@@ -175,9 +195,10 @@ class Pool:
             except OSError:
                 return
 
-    def run(self, plan, addresses):
-        """Run a plan on the arrays at these addresses; False if the pool is in use, or if the kernel raised."""
-        return _run(self._words, plan.address, self._awaken, self._rows, *addresses, *_NONE[len(addresses) :]) == 1
+    def run(self, plan, arrays):
+        """Run a plan on a tuple of arrays: True, or False if the pool is in use or the kernel raised; None, and nothing done,
+        if the arrays are not of the shapes, dtypes and layout of the plan."""
+        return _ENDED[_run(self._words, plan.address, self._awaken, self._rows, id(arrays))]
 
     def quit(self, seconds=0.0):
         """Tell the threads to end, and wait so long for each."""
@@ -194,7 +215,7 @@ class Pool:
 
 def open_pool(threads):
     """A Pool, or None where there can be none."""
-    if any(llvm.address_of_symbol(name) is None for name in _CALLS):
+    if not readable() or any(llvm.address_of_symbol(name) is None for name in _CALLS):
         return None
     try:
         return Pool(threads)
@@ -216,8 +237,8 @@ def plan_of(kernel, threads, even, shapes, dtypes, sums=False):
     `sums`: each chunk has buffers of its own for what is written and lacks the extent: `plan.chunks` of them in a row.
     """
     sizes, extent = kernel.sizes(shapes), dealt(kernel, sums)
-    real = next((d for b, d in zip(kernel.buffers, dtypes, strict=True) if not b.kind), np.dtype(np.float64))
-    declared = [_KINDS[b.kind][0] if b.kind else real for b in kernel.buffers]
+    real = next((np.dtype(d.type) for b, d in zip(kernel.buffers, dtypes, strict=True) if not b.kind), np.dtype(float))
+    declared = [_KINDS[b.kind][0] if b.kind else real for b in kernel.buffers]  # dtypes that NumPy keeps one object of
     if extent is None or not sizes[extent] or real not in REAL or declared != list(dtypes):
         return None
     length, most = sizes[extent], max(map(math.prod, shapes))
@@ -232,11 +253,12 @@ def plan_of(kernel, threads, even, shapes, dtypes, sums=False):
     chunks = -(-length // step)
     if chunks < 2:
         return None
-    words, at = [threads, chunks, step, length, len(shapes)], 6  # where a size stands in the row
-    for b, shape, dtype in zip(kernel.buffers, shapes, dtypes, strict=True):
+    words, at = [threads, chunks, step, length, len(shapes), id(np.ndarray)], 6  # where a size stands in the row
+    for b, shape, dtype in zip(kernel.buffers, shapes, declared, strict=True):
         sliced = _SLICED if _plain(b.extents[0]) == extent and shape[0] == length else _TOLD if b.tells else _WHOLE
         way = _OWN if sums and b.written and sliced == _WHOLE else sliced
-        words += [at, way, math.prod(shape if way == _OWN else shape[1:]), dtype.itemsize]
+        inner = math.prod(shape if way == _OWN else shape[1:])
+        words += [at, way, inner, dtype.itemsize, id(dtype), len(shape)]
         at += 5 + 2 * len(shape)
     row = row_of(kernel, real, [(0, s, d.itemsize) for s, d in zip(shapes, dtypes, strict=True)])
     return Plan([*words, *row])

@@ -15,43 +15,34 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ._compile import jit
+from ._jit import jit
 
-_WORDS = (
-    16,
-    24,
-    32,
-    40,
-    48,
-    56,
-    64,
-    80,
-    96,
-    128,
-)  # a call passes one of these numbers of words; unused ones do no harm
+# A call passes one of these numbers of words; unused ones do no harm.
+_WORDS = 16, 24, 32, 40, 48, 56, 64, 80, 96, 128
 _unused = np.zeros(8, np.int64)  # where results and errors would be written
+UNUSED, LONGEST = _unused.ctypes.data, 2 + _WORDS[-1]
 
 
 @intrinsic  # type: ignore[arg-type]
-def _call(typingctx, row):
+def run_row(typingctx, row):
     """Call row[0] with row[1] words; not 0 if the kernel raised."""
 
     def emit(context, builder, signature, values):
-        word, status = ir.IntType(64), ir.IntType(32)
-        words = builder.inttoptr(values[0], word.as_pointer())
+        integer, status = ir.IntType(64), ir.IntType(32)
+        words = builder.inttoptr(values[0], integer.as_pointer())
 
         def load(i):
-            return builder.load(builder.gep(words, [ir.Constant(word, i)]))
+            return builder.load(builder.gep(words, [ir.Constant(integer, i)]))
 
         done = builder.append_basic_block("done")
         choice = builder.switch(load(1), done)
         results = [(ir.Constant(status, 1), builder.block)]
         for n in _WORDS:
             with builder.goto_block(block := builder.append_basic_block(f"words{n}")):
-                function = builder.inttoptr(load(0), ir.FunctionType(status, [word] * n).as_pointer())
+                function = builder.inttoptr(load(0), ir.FunctionType(status, [integer] * n).as_pointer())
                 results.append((builder.call(function, [load(2 + i) for i in range(n)]), builder.block))
                 builder.branch(done)
-            choice.add_case(ir.Constant(word, n), block)
+            choice.add_case(ir.Constant(integer, n), block)
         builder.position_at_end(done)
         result = builder.phi(status)
         for value, block in results:
@@ -62,7 +53,7 @@ def _call(typingctx, row):
 
 
 @intrinsic  # type: ignore[arg-type]
-def _word(typingctx, address):
+def word(typingctx, address):
     """The integer at an address."""
 
     def emit(context, builder, signature, values):
@@ -71,26 +62,42 @@ def _word(typingctx, address):
     return types.int64(types.int64), emit
 
 
+@intrinsic  # type: ignore[arg-type]
+def put(typingctx, address, value):
+    """Set the integer at an address."""
+
+    def emit(context, builder, signature, values):
+        builder.store(values[1], builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
 @jit
 def walk(segments, count):
     """Run `count` segments, given the address of the first; the number of whole steps done."""
     done = 0
     for s in range(count):
         at = segments + 24 * s
-        first, rows, steps = _word(at), _word(at + 8), _word(at + 16)  # type: ignore
+        first, rows, steps = word(at), word(at + 8), word(at + 16)  # type: ignore
         for _ in range(steps):
             row = first
             for _ in range(rows):
-                if _call(row) != 0:
+                if run_row(row) != 0:
                     return done
-                row += 16 + 8 * _word(row + 8)
+                row += 16 + 8 * word(row + 8)
             done += 1
     return done
 
 
+def count_for(words):
+    """How many words a call with so many passes."""
+    return next(n for n in _WORDS if n >= words)
+
+
 def row_of(kernel, real, places):
     """The words of one call; a place is (address, shape, bytes of an item)."""
-    words = [_unused.ctypes.data, _unused.ctypes.data + 32]
+    words = [UNUSED, UNUSED + 32]
     for address, shape, item in places:
         size = item
         strides: list[int] = []
@@ -98,7 +105,7 @@ def row_of(kernel, real, places):
             strides.append(size)
             size *= n
         words += [0, 0, size // item, item, address, *shape, *reversed(strides)]
-    count = next(n for n in _WORDS if n >= len(words))
+    count = count_for(len(words))
     return [kernel.address(real), count, *words, *[0] * (count - len(words))]
 
 

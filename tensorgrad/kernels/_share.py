@@ -13,12 +13,12 @@ import numpy as np
 from . import _pool
 from ._compile import CHECK
 from ._log import current
-from ._rows import address, addressof, nothing
 
 LARGE = 1 << 16  # numbers: below it handing light work over costs more than it saves
 WORTH = 1_000_000  # products: the same for kernels that multiply
 _EVEN = 4096  # chunks begin at its multiples, so that each number stays in the vector, or the rest, that it was in
 setting: dict[str, int | None] = {"threads": None}  # of tg.set_threads
+_latest: dict[tuple, Any] = {}  # (kernel, threads, shape of the first array) -> Plan of the last such call
 _here: dict[str, Any] = {"pool": None, "lock": threading.Lock()}  # of this process
 
 
@@ -52,26 +52,27 @@ def _shared(kernel, buffers):
     threads = threads_allowed()
     if threads < 2:
         return False
-    plan = _plan(kernel, threads, _EVEN, *map(_about, buffers))
-    if plan is None:
-        return False
-    return _by_pool(kernel, plan, threads, buffers, buffers)
+    shape = buffers[0].shape
+    plan = _latest.get((kernel, threads, shape))
+    done = _by_pool(kernel, plan, threads, buffers, buffers) if plan is not None else None
+    if done is None:  # another call began with an array of this shape
+        plan = _plan(kernel, threads, _EVEN, *map(_about, buffers))
+        if plan is None or (done := _by_pool(kernel, plan, threads, buffers, buffers)) is None:
+            return False
+        if len(_latest) >= 512:
+            _latest.clear()
+        _latest[kernel, threads, shape] = plan
+    return done
 
 
 def _by_pool(kernel, plan, threads, given, buffers):
-    """Run a plan on what is given for the buffers of a call; whether that was done."""
+    """Run a plan on what is given for the buffers of a call; whether that was done, None if they are others."""
     pool = _here["pool"]
     if (pool is None or pool.threads != threads) and (pool := _hire(threads)) is None:
         return False
     if CHECK:
         kernel.check(buffers)
-    try:
-        addresses = [*map(addressof, map(nothing, given))]
-    except (TypeError, ValueError):  # one may not be written
-        if not all(b.flags.c_contiguous for b in given):
-            return False
-        addresses = [address(b) for b in given]
-    return pool.run(plan, addresses)
+    return pool.run(plan, given)
 
 
 def share_sums(kernel, *buffers):
@@ -90,7 +91,7 @@ def _add_up(kernel, buffers, threads):
         return False
     mine = _pool.own(kernel, range(len(buffers)))
     parts = {i: np.empty((plan.chunks, *buffers[i].shape), buffers[i].dtype) for i in mine}
-    if not _by_pool(kernel, plan, threads, [parts.get(i, b) for i, b in enumerate(buffers)], buffers):
+    if not _by_pool(kernel, plan, threads, tuple(parts.get(i, b) for i, b in enumerate(buffers)), buffers):
         return False
     for i, part in parts.items():
         if kernel.buffers[i].name != "work":

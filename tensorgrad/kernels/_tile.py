@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._compile import jit
+from ._jit import jit
 from ._linked import linked
 
 # numba compiles for the host, unless NUMBA_CPU_NAME names another processor.

@@ -5,7 +5,8 @@ Means are kept in two parts, `mean` and `rest`; see normalisation.py.
 
 import numpy as np
 
-from ._compile import jit, kernel
+from ._compile import kernel
+from ._jit import jit
 from .normalisation import _inverse_root, _through
 from .reductions import less
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from ._compile import jit, kernel
+from ._compile import kernel
 from ._gathered import fold_of, folded, gathered, masked_sum
+from ._jit import jit
 from ._linked import linked
 from ._remembered import remembered
 from ._subnormals import flush_subnormals, restore

@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
-from ._compile import FASTMATH, jit, kernel
+from ._compile import kernel
 from ._functions import LIMIT32, LIMIT64, near_cos, near_sin, near_tan
 from ._functions import log as log_of
+from ._jit import FASTMATH, jit
 from ._math import exp as exp_of
 from ._math import sigmoid as sigmoid_of
 from ._math import tanh as tanh_of

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ._compile import jit, kernel
+from ._compile import kernel
+from ._jit import jit
 from ._math import exp
 from ._subnormals import flush_subnormals, restore
 

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ._compile import jit, kernel
+from ._compile import kernel
+from ._jit import jit
 from .reductions import less, sum_columns_of
 
 

@@ -1,6 +1,7 @@
 """Numbers moved as they are: what NumPy does in eager code, for programs."""
 
-from ._compile import jit, kernel
+from ._compile import kernel
+from ._jit import jit
 
 
 @kernel("x[1] -> out[N]")

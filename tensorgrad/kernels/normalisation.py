@@ -6,7 +6,8 @@ the differences to that, so that no digits are lost where numbers are large besi
 
 import math
 
-from ._compile import FASTMATH, jit, kernel
+from ._compile import kernel
+from ._jit import FASTMATH, jit
 from .reductions import less
 
 BLOCK = 16  # rows whose gradients of weights are added up before they are added to others

@@ -11,7 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._compile import jit, kernel
+from ._compile import kernel
+from ._jit import jit
 from ._tile import Int, Vectors
 
 

@@ -9,7 +9,8 @@ import functools
 import numpy as np
 from numba import types
 
-from ._compile import jit, kernel
+from ._compile import kernel
+from ._jit import jit
 from ._linked import linked
 from ._subnormals import flush_subnormals, restore
 from ._tile import ADD, BIAS, VECTOR_BYTES, ZERO, product, turn

@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
-from ._compile import jit, kernel
+from ._compile import kernel
 from ._functions import log, near_cos, near_sin
+from ._jit import jit
 
 LANES = 16  # blocks that are made together
 GROUP = 4 * LANES

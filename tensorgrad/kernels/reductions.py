@@ -8,7 +8,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from ._compile import FASTMATH, jit, kernel
+from ._compile import kernel
+from ._jit import FASTMATH, jit
 
 
 @jit(fastmath=FASTMATH - {"reassoc"})

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ._compile import jit, kernel
+from ._compile import kernel
 from ._functions import log
+from ._jit import jit
 from ._math import exp
 from .reductions import _max, less, sum_columns_of
 

@@ -12,7 +12,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._compile import jit, kernel
+from ._compile import kernel
+from ._jit import jit
 
 # Found in the C library (or the Windows kernel) when the code is loaded.
 _give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
@@ -48,17 +49,6 @@ def _store(typingctx, address, value):
     def emit(context, builder, signature, values):
         pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
         builder.store_atomic(values[1], pointer, "seq_cst", 8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), emit
-
-
-@intrinsic  # type: ignore[arg-type]
-def _put(typingctx, address, value):
-    """Set the integer at an address."""
-
-    def emit(context, builder, signature, values):
-        builder.store(values[1], builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), emit

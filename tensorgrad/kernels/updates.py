@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from ._compile import Kernel, jit, kernel
+from ._compile import Kernel, kernel
+from ._jit import jit
 from ._subnormals import flush_subnormals, restore
 
 # Places in the numbers of an optimizer: the squares are summed as they are, and scaled down where they would overflow.

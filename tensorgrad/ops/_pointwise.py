@@ -18,7 +18,8 @@ import numpy as np
 from .._op import Op
 from ..errors import OptionError
 from ..kernels import share
-from ..kernels._compile import Kernel, jit
+from ..kernels._compile import Kernel
+from ..kernels._jit import jit
 from ._shared import check_broadcast, constants, flat, numbers, operand
 
 RESERVED = {"g", "y", "i", "out", "real", "options", "formula"}  # of the kernels that are written here

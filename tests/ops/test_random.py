@@ -6,7 +6,7 @@ from scipy import stats
 
 import tensorgrad as tg
 from tensorgrad import kernels, ops
-from tensorgrad.kernels._compile import jit
+from tensorgrad.kernels._jit import jit
 from tensorgrad.kernels.random import philox
 from tensorgrad.ops import random
 
