@@ -1,3 +1,4 @@
+# mypy: disable-error-code="call-arg, var-annotated"
 """NumPy's arrays as compiled code finds them, and calls of machine code on them.
 
 Asking Python for the address, the shape and the dtype of each of ten arrays takes longer than a small call. NumPy's C API lays

@@ -151,7 +151,11 @@ class Kernel:
 
     def _words_about(self):
         buffers = [(_KINDS[b.kind][0] if b.kind else None, len(b.extents), b.written) for b in self.buffers]
-        return words_about(buffers, count_for(self._words), [self._addresses.get(real, 0) for real in REAL])
+        return words_about(
+            buffers,
+            count_for(self._words),
+            [self._addresses.get(np.dtype(real), 0) for real in (np.float32, np.float64)],
+        )
 
     def sizes(self, shapes):
         """{extent: length} of a call with buffers of these shapes; AssertionError where they do not fit."""

@@ -197,6 +197,18 @@ def batch_spread_of_blocks(mean, rest, spread, total, about, off, squares, work)
             squares[j] += squared[j] + d * d * rows
 
 
+@jit
+def _statistics(off, squares, weight, bias, about, rest, var, inverse, scale, shift):
+    real = off.dtype.type
+    count, eps = real(about[1]), real(about[2])
+    for j in range(off.size):
+        beside = off[j] / count
+        var[j] = (squares[j] - off[j] * beside) / count
+        rest[j], inverse[j] = beside, _inverse_root(var[j] + eps)
+        steep = inverse[j] * weight[j]
+        scale[j], shift[j] = steep, bias[j] - beside * steep
+
+
 @kernel("total[N] off[N] squares[N] weight[N] bias[N] about:d[4] -> "
         "mean[N] rest[N] var[N] inverse[N] scale[N] shift[N]")  # fmt: skip
 def batch_statistics(total, off, squares, weight, bias, about, mean, rest, var, inverse, scale, shift):
@@ -204,15 +216,22 @@ def batch_statistics(total, off, squares, weight, bias, about, mean, rest, var, 
 
     about = how many numbers `total` adds up, how many numbers a channel has, eps, momentum.
     """
-    real = total.dtype.type
-    parts, count, eps = real(about[0]), real(about[1]), real(about[2])
     for j in range(total.size):
-        beside = off[j] / count
-        mean[j], rest[j] = _through(total[j], parts), beside
-        var[j] = (squares[j] - off[j] * beside) / count
-        inverse[j] = _inverse_root(var[j] + eps)
-        steep = inverse[j] * weight[j]
-        scale[j], shift[j] = steep, bias[j] - beside * steep
+        mean[j] = _through(total[j], total.dtype.type(about[0]))
+    _statistics(off, squares, weight, bias, about, rest, var, inverse, scale, shift)
+
+
+@kernel("x[m,n] weight[n] bias[n] about:d[4] -> mean[n] rest[n] var[n] inverse[n] scale[n] shift[n] out[m,n]")
+def batch_norm_at_once(x, weight, bias, about, mean, rest, var, inverse, scale, shift, out):
+    """All of the forward; the other kernels are its parts, which threads meet between."""
+    for j in range(mean.size):
+        mean[j], rest[j], var[j] = 0, 0, 0
+    _add_columns(x, mean)
+    for j in range(mean.size):
+        mean[j] = _through(mean[j], mean.dtype.type(about[0]))
+    _add_spread(x, mean, rest, var)
+    _statistics(rest, var, weight, bias, about, rest, var, inverse, scale, shift)
+    _normalise(x, mean, scale, shift, out)
 
 
 @kernel("mean[N] rest[N] var[N] about:d[4] -> &running_mean[N] &running_var[N]")
@@ -254,9 +273,8 @@ def sum_slopes(slopes, dweight, dbias):
             dbias[j] += level[j]
 
 
-@kernel("weight[N] rest[N] inverse[N] dweight[N] dbias[N] about:d[4] -> scale[N] tilt[N] level[N]")
-def batch_norm_tilts(weight, rest, inverse, dweight, dbias, about, scale, tilt, level):
-    """What the gradients of weight and bias make of g: g * scale - (x - mean) * tilt - level."""
+@jit
+def _tilts(weight, rest, inverse, dweight, dbias, about, scale, tilt, level):
     part = weight.dtype.type(1 / about[1])
     for j in range(weight.size):
         steep = inverse[j] * weight[j]
@@ -264,8 +282,22 @@ def batch_norm_tilts(weight, rest, inverse, dweight, dbias, about, scale, tilt, 
         scale[j], tilt[j], level[j] = steep, bent, steep * part * dbias[j] - rest[j] * bent
 
 
+@kernel("weight[N] rest[N] inverse[N] dweight[N] dbias[N] about:d[4] -> scale[N] tilt[N] level[N]")
+def batch_norm_tilts(weight, rest, inverse, dweight, dbias, about, scale, tilt, level):
+    """What the gradients of weight and bias make of g: g * scale - (x - mean) * tilt - level."""
+    _tilts(weight, rest, inverse, dweight, dbias, about, scale, tilt, level)
+
+
 @kernel("g[M,n] x[M,n] mean[n] scale[n] tilt[n] level[n] -> out[M,n]")
 def batch_norm_backward(g, x, mean, scale, tilt, level, out):
+    _backward(g, x, mean, scale, tilt, level, out)
+
+
+@kernel("g[m,n] x[m,n] weight[n] mean[n] rest[n] inverse[n] about:d[4] -> "
+        "dweight[n] dbias[n] scale[n] tilt[n] level[n] out[m,n]")  # fmt: skip
+def batch_norm_backward_at_once(g, x, weight, mean, rest, inverse, about, dweight, dbias, scale, tilt, level, out):
+    _slopes(g, x, mean, rest, inverse, dweight, dbias)
+    _tilts(weight, rest, inverse, dweight, dbias, about, scale, tilt, level)
     _backward(g, x, mean, scale, tilt, level, out)
 
 

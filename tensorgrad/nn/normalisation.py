@@ -10,7 +10,7 @@ from .._tensor import Tensor, plain
 from ..errors import DTypeError, OptionError, ShapeError, layout_hint
 from ..kernels import constant, readable
 from ..ops._running import Running
-from ..ops.normalisation import mix_in
+from ..ops.batch_normalisation import mix_in
 from .module import Module
 
 __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]

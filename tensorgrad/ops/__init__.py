@@ -14,6 +14,7 @@ from .._registry import OPS, find
 
 if TYPE_CHECKING:  # for tools that read names and run nothing
     from .activations import *
+    from .batch_normalisation import *
     from .comparisons import *
     from .convolution import *
     from .convolution1d import *
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # for tools that read names and run nothing
 else:
     from . import (
         activations,
+        batch_normalisation,
         comparisons,
         convolution,
         convolution1d,
