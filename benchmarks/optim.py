@@ -1,7 +1,7 @@
 """Part `optim`: an eager step of Adam on 1,000,000 parameters, beside PyTorch's fused Adam on 2 threads.
 
-float32; alone, and with a limit on the global norm of the gradients, which they keep to (so clipping changes nothing). All take turns in one
-process; a figure is the median.
+float32; alone, and with a limit on the global norm of the gradients, which they keep to, so that clipping changes nothing. All
+take turns in one process; a figure is the median.
 """
 
 import gc
