@@ -1,0 +1,160 @@
+"""Graphs of Values as pictures: a box for each Value, an edge for each local derivative.
+
+    >>> from microgrid import Value
+    >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
+    >>> z = x * y + x
+    >>> z.backward()
+    >>> draw(z)  # a notebook shows the picture; draw(z).save("z.svg") writes it
+    <Drawing of 4 nodes and 4 edges>
+
+What goes forward is black, what goes backward is red.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from ._drawing import Drawing, counted, markup, tip
+from .value import Value
+
+MOST_NODES, MOST_EDGES = 500, 1500  # of one picture: more take Graphviz long, and nobody could read them
+LARGEST = 10**9  # whole numbers below it are written in full
+
+# Okabe and Ito 2008, "Color Universal Design", and tints of their colours
+BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#C24E00"
+INK, QUIET, LINE = "#222222", "#666666", "#9A9A9A"
+PALE_BLUE, PALE_ORANGE, PALE_GREY = "#E3F0F8", "#FCF1D9", "#EEEEEE"
+
+HEAD = f"""digraph {{
+  graph [rankdir=LR, bgcolor=white, pad=0.15, nodesep=0.22, ranksep=0.5, fontname="Helvetica"]
+  node [shape=plain, fontname="Helvetica", fontsize=11, fontcolor="{INK}"]
+  edge [color="{LINE}", penwidth=1.1, arrowsize=0.6, fontname="Helvetica", fontsize=10, fontcolor="{RED}"]
+"""
+MINUS = "\N{MINUS SIGN}"
+SIGNS = {"*": "\N{MULTIPLICATION SIGN}", "-": MINUS, "neg": MINUS}
+
+
+def draw(root, *, grads: bool = True, depth: int | None = None) -> Drawing:
+    """A picture of how a Value was computed, from the leaves (blue) to the result (orange).
+
+    root: a Value, or several (a list, or a grid). Each box has the label, `data`, and `grad` if a backward brought one;
+    grads=False leaves gradients out. On each edge is the local derivative of the box that it leads to, with respect to
+    the box that it comes from: a Value that is used twice has two edges.
+
+    depth: how many steps to go back from the root, None for all. Raises ValueError for a graph of more than 500 nodes or
+    1,500 edges, and for no nodes at all; TypeError for what is no Value.
+
+    >>> x = Value(3.0, label="x")
+    >>> draw(x * x)
+    <Drawing of 2 nodes and 2 edges>
+    >>> 'label="3"' in draw(x * x).dot
+    True
+    """
+    roots = _roots(root)
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 0):
+        raise ValueError(f"draw: depth must be a whole number of steps from 0 on, or None for all, got {depth!r}")
+    levels = _levels(roots)
+    _check_size(levels, depth)
+    shown = [v for level in levels[: None if depth is None else depth + 1] for v in level]
+    number = {v: i for i, v in enumerate(shown)}
+    lines, edges = [], 0
+    for v, i in number.items():
+        lines.append(f"  {i} [label=<{_box(v, v in roots, grads)}>]")
+        for parent, slope in zip(v.parents, v.local, strict=True):
+            if parent not in number:
+                continue
+            said = number_text(slope)
+            words = tip(f"d({_name(v)}) / d({_name(parent)}) = {said}")
+            lines.append(f'  {number[parent]}:e -> {i}:op:w [label="{said}", tooltip={words}, labeltooltip={words}]')
+            edges += 1
+        if cut := len({p for p in v.parents if p not in number}):
+            words = tip(f"{counted(cut, 'more node')}, and what they were made of")
+            lines.append(f'  "more{i}" [label="⋯", shape=plaintext, width=0.3, height=0.2, tooltip={words}]')
+            lines.append(f'  "more{i}":e -> {i}:op:w [style=dashed, arrowhead=none]')
+    return Drawing(HEAD + "\n".join(lines) + "\n}\n", len(shown), edges)
+
+
+def _roots(root) -> dict:
+    """The Values to begin with, each once."""
+    if isinstance(root, Value):
+        return {root: None}
+    if hasattr(root, "ravel"):  # an array
+        root = root.ravel().tolist()
+    found = list(root) if isinstance(root, list | tuple | set | dict) else [root]
+    for v in found:
+        if not isinstance(v, Value):
+            raise TypeError(
+                f"draw: expected a Value, or a list or grid of Values, got {'one with ' * (v is not root)}"
+                f"{type(v).__name__} {str(v)[:40]!r}; numbers become Values by Value(number)"
+            )
+    if not found:
+        raise ValueError(f"draw: expected at least one Value, got {root!r}: there is nothing to draw")
+    return dict.fromkeys(found)
+
+
+def _levels(roots) -> list[list[Value]]:
+    """The nodes by their distance from the roots, nearest first."""
+    seen, levels = set(roots), [list(roots)]
+    while level := list(dict.fromkeys(p for v in levels[-1] for p in v.parents if p not in seen)):
+        seen.update(level)
+        levels.append(level)
+    return levels
+
+
+def _check_size(levels, depth) -> None:
+    """Raise ValueError if the picture would be too large, with a depth that fits."""
+    nodes = edges = 0
+    fits, wanted = -1, len(levels) if depth is None else min(depth + 1, len(levels))
+    for i, level in enumerate(levels[:wanted]):
+        nodes += len(level)
+        edges += sum(len(v.parents) for v in level)
+        if nodes <= MOST_NODES and edges <= MOST_EDGES:
+            fits = i
+    if fits == wanted - 1:
+        return
+    part = f"the last {fits} steps with draw(root, depth={fits}), or " if fits > 0 else ""
+    raise ValueError(
+        f"draw: the graph has {counted(nodes, 'node')} and {counted(edges, 'edge')}, and a picture takes "
+        f"{MOST_NODES} and {MOST_EDGES:,}; draw {part}a smaller part with draw(node)"
+    )
+
+
+def _box(v, is_root, grads) -> str:
+    """The table that stands for a Value: its op on the left, then label, data and grad."""
+    edge, fill = (ORANGE, PALE_ORANGE) if is_root else (LINE, "white") if v.parents else (BLUE, PALE_BLUE)
+    rows = [f"<B>{markup(v.label)}</B>"] if v.label else []
+    rows.append(f'<FONT COLOR="{QUIET}">data</FONT> {number_text(v.data)}')
+    if grads and v.grad is not None:
+        rows.append(f'<FONT COLOR="{RED}">grad {number_text(v.grad)}</FONT>')
+    cells = [f'<TD ALIGN="LEFT" BALIGN="LEFT">&#160;{row}&#160;</TD>' for i, row in enumerate(rows)]
+    if v.parents:
+        sign = markup(SIGNS.get(v.op, v.op) or "?", most=16)
+        cells[0] = (
+            f'<TD PORT="op" ROWSPAN="{len(rows)}" SIDES="R" BORDER="1" COLOR="{edge}" CELLPADDING="4">'
+            f'<B><FONT POINT-SIZE="13">{sign}</FONT></B></TD>{cells[0]}'
+        )
+    table = f'BORDER="1" STYLE="ROUNDED" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{edge}" BGCOLOR="{fill}"'
+    return f"<TABLE {table}>{''.join(f'<TR>{cell}</TR>' for cell in cells)}</TABLE>"
+
+
+def _name(v) -> str:
+    return v.label or v.op or number_text(v.data)
+
+
+def number_text(x) -> str:
+    """A number in four digits, with a minus as long as a plus; short fractions and whole numbers in full.
+
+    >>> number_text(2.0), number_text(-0.123456), number_text(Fraction(1, 3)), number_text(1e-12)
+    ('2', '−0.1235', '1/3', '1e−12')
+    """
+    x = x.item() if isinstance(x, Value) else x
+    if isinstance(x, int | Fraction) and max(abs(x.numerator), x.denominator) < LARGEST:
+        text = str(x)
+    elif isinstance(x, float | int):
+        text = format(Decimal(x) if isinstance(x, int) else x, ".4g")
+    elif isinstance(x, Fraction):
+        text = "≈ " + format(Decimal(x.numerator) / Decimal(x.denominator), ".4g")
+    elif hasattr(x, "context") and hasattr(x.context, "nstr"):  # mpmath's
+        text = x.context.nstr(x, 4)
+    else:
+        text = str(x)[:16]
+    return text.replace("-", MINUS)

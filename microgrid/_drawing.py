@@ -1,0 +1,149 @@
+"""A picture of a graph: DOT text, laid out and painted by Graphviz where that is installed."""
+
+import html
+import importlib.util
+import os
+import subprocess
+import sys
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+SECONDS = 30  # Graphviz may think about one picture
+DOTS_PER_INCH = 144  # of PNG
+KINDS = (".svg", ".png", ".dot")
+BACKSLASH, OTHER_BACKSLASH = "\\", "\N{SET MINUS}"
+
+# Runs in a process of its own: a layout that takes too long, or a crash in C code, then ends nothing but itself.
+PAINT = """
+import sys
+import pygraphviz
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot", args=sys.argv[2]))
+"""
+
+
+class Drawing:
+    """A graph to look at. Notebooks show it by themselves; `save` writes it, `dot` and `svg` are its text.
+
+    `dot` is in Graphviz's language and needs nothing installed. SVG and PNG need the package pygraphviz, whose wheels
+    bring Graphviz along: pip install "microgrid-tensorgrad[viz]".
+
+    >>> drawing = Drawing('digraph { x -> y }', nodes=2, edges=1)
+    >>> drawing
+    <Drawing of 2 nodes and 1 edge>
+    >>> drawing.dot
+    'digraph { x -> y }'
+    """
+
+    bad_kind: type[Exception] = ValueError
+    bad_path: type[Exception] = OSError
+    no_package: type[Exception] = ImportError
+    failed: type[Exception] = RuntimeError
+
+    def __init__(self, dot: str, nodes: int, edges: int):
+        self.dot, self.nodes, self.edges = dot, nodes, edges
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as SVG text. Raises ImportError without pygraphviz, RuntimeError if Graphviz fails."""
+        text = self._painted("svg").decode()
+        return text[text.index("<svg") :]
+
+    def save(self, path) -> Path:
+        """Write the picture and return the path, whose suffix says how: .svg, .png or .dot. Missing folders are made.
+
+        Raises ValueError for another suffix, OSError for a path that cannot be written, and what `svg` raises.
+
+        >>> import tempfile
+        >>> Drawing('digraph { x -> y }', nodes=2, edges=1).save(tempfile.mkdtemp() + "/graph.dot").name
+        'graph.dot'
+        """
+        path = Path(path)
+        kind = path.suffix.lower()
+        if kind not in KINDS:
+            near = get_close_matches(kind, KINDS, n=1, cutoff=0.5)
+            hint = f"; did you mean {path.stem + near[0]!r}?" if near else ""
+            raise self.bad_kind(
+                f"Drawing.save: expected a path that ends in {', '.join(KINDS)}, got {os.fspath(path)!r}{hint}"
+            )
+        if kind == ".png":
+            picture = self._painted("png", f"-Gdpi={DOTS_PER_INCH}")
+        else:
+            picture = (self.dot if kind == ".dot" else self.svg).encode()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture)
+        except OSError as error:
+            raise self.bad_path(
+                f"Drawing.save: cannot write {os.fspath(path)!r}: {error.strerror or error}; "
+                "give a path in a folder that you may write to"
+            ) from error
+        return path
+
+    def _painted(self, kind, options=""):
+        """The bytes that Graphviz makes of the DOT text."""
+        if not _has_pygraphviz():
+            raise self.no_package(
+                f"a graph as {kind.upper()} needs pygraphviz, which is not installed: "
+                'pip install "microgrid-tensorgrad[viz]"; .dot and .save("g.dot") need nothing'
+            )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", PAINT, kind, options],
+                input=self.dot.encode(),
+                capture_output=True,
+                timeout=SECONDS,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except subprocess.TimeoutExpired:
+            raise self.failed(
+                f"Drawing: Graphviz found no place for {self} within {SECONDS} seconds; draw a part of the graph"
+            ) from None
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise self.failed(f"Drawing: Graphviz failed (exit code {done.returncode}): {said}")
+        return done.stdout
+
+    def _repr_svg_(self) -> str | None:
+        """For notebooks; without pygraphviz they show the text of `repr`, which says what is missing."""
+        return self.svg if _has_pygraphviz() else None
+
+    def __repr__(self) -> str:
+        how = "" if _has_pygraphviz() else '; to see it: pip install "microgrid-tensorgrad[viz]"'
+        return f"<Drawing of {counted(self.nodes, 'node')} and {counted(self.edges, 'edge')}{how}>"
+
+
+def counted(n, what) -> str:
+    """How many of something there are, in words.
+
+    >>> counted(1, "node"), counted(100_000, "node")
+    ('1 node', '100,000 nodes')
+    """
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
+
+
+def markup(text, most=40) -> str:
+    """Text of any kind for an HTML-like label: escaped, on one line, cut, with a sign for what cannot be printed.
+
+    >>> markup('a<b & "c"'), markup("x" * 50, most=4), markup("two\\nlines\\0")
+    ('a&lt;b &amp; &quot;c&quot;', 'xxx…', 'two lines�')
+    """
+    text = " ".join(str(text).split())
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return html.escape(text).replace("\\", "\\\\")
+
+
+def tip(text, most=80) -> str:
+    """Text of any kind as the quoted string of a tooltip. Graphviz would read a backslash there as the sign of a code.
+
+    >>> print(tip('say "a<b"'))
+    "say &quot;a&lt;b&quot;"
+    """
+    return f'"{markup(str(text).replace(BACKSLASH, OTHER_BACKSLASH), most)}"'
+
+
+def _has_pygraphviz() -> bool:
+    return importlib.util.find_spec("pygraphviz") is not None
