@@ -13,22 +13,12 @@ What goes forward is black, what goes backward is red.
 from decimal import Decimal
 from fractions import Fraction
 
-from ._drawing import Drawing, counted, markup, tip
+from ._drawing import BLUE, LINE, ORANGE, PALE_BLUE, PALE_ORANGE, QUIET, RED, Drawing, counted, dot_text, markup, tip
 from .value import Value
 
 MOST_NODES, MOST_EDGES = 500, 1500  # of one picture: more take Graphviz long, and nobody could read them
 LARGEST = 10**9  # whole numbers below it are written in full
 
-# Okabe and Ito 2008, "Color Universal Design", and tints of their colours
-BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#C24E00"
-INK, QUIET, LINE = "#222222", "#666666", "#9A9A9A"
-PALE_BLUE, PALE_ORANGE, PALE_GREY = "#E3F0F8", "#FCF1D9", "#EEEEEE"
-
-HEAD = f"""digraph {{
-  graph [rankdir=LR, bgcolor=white, pad=0.15, nodesep=0.22, ranksep=0.5, fontname="Helvetica"]
-  node [shape=plain, fontname="Helvetica", fontsize=11, fontcolor="{INK}"]
-  edge [color="{LINE}", penwidth=1.1, arrowsize=0.6, fontname="Helvetica", fontsize=10, fontcolor="{RED}"]
-"""
 MINUS = "\N{MINUS SIGN}"
 SIGNS = {"*": "\N{MULTIPLICATION SIGN}", "-": MINUS, "neg": MINUS}
 
@@ -56,21 +46,21 @@ def draw(root, *, grads: bool = True, depth: int | None = None) -> Drawing:
     _check_size(levels, depth)
     shown = [v for level in levels[: None if depth is None else depth + 1] for v in level]
     number = {v: i for i, v in enumerate(shown)}
-    lines, edges = [], 0
+    nodes, edges = [], []
     for v, i in number.items():
-        lines.append(f"  {i} [label=<{_box(v, v in roots, grads)}>]")
+        nodes.append(f"{i} [label=<{_box(v, v in roots, grads)}>]")
         for parent, slope in zip(v.parents, v.local, strict=True):
-            if parent not in number:
-                continue
-            said = number_text(slope)
-            words = tip(f"d({_name(v)}) / d({_name(parent)}) = {said}")
-            lines.append(f'  {number[parent]}:e -> {i}:op:w [label="{said}", tooltip={words}, labeltooltip={words}]')
-            edges += 1
+            if parent in number:
+                said = number_text(slope)
+                words = tip(f"d({_name(v)}) / d({_name(parent)}) = {said}")
+                edges.append((number[parent], i, f'[label="{said}", tooltip={words}, labeltooltip={words}]'))
+    beyond = []
+    for v, i in number.items():
         if cut := len({p for p in v.parents if p not in number}):
             words = tip(f"{counted(cut, 'more node')}, and what they were made of")
-            lines.append(f'  "more{i}" [label="⋯", shape=plaintext, width=0.3, height=0.2, tooltip={words}]')
-            lines.append(f'  "more{i}":e -> {i}:op:w [style=dashed, arrowhead=none]')
-    return Drawing(HEAD + "\n".join(lines) + "\n}\n", len(shown), edges)
+            nodes.append(f'{len(nodes)} [label="⋯", shape=plaintext, width=0.3, height=0.2, tooltip={words}]')
+            beyond.append((len(nodes) - 1, i, "[style=dashed, arrowhead=none]"))
+    return Drawing(dot_text(nodes, edges + beyond), len(number), len(edges))
 
 
 def _roots(root) -> dict:

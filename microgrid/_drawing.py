@@ -12,7 +12,18 @@ from pathlib import Path
 SECONDS = 30  # Graphviz may think about one picture
 DOTS_PER_INCH = 144  # of PNG
 KINDS = (".svg", ".png", ".dot")
+MOST_LENGTH = 2000  # of all edges, in columns, that Graphviz finds curves for within seconds
 BACKSLASH, OTHER_BACKSLASH = "\\", "\N{SET MINUS}"
+
+# Okabe and Ito 2008, "Color Universal Design": blue, orange and vermilion, the last darker for text, and tints
+BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#C24E00"
+PALE_BLUE, PALE_ORANGE = "#E3F0F8", "#FCF1D9"
+INK, QUIET, LINE = "#222222", "#666666", "#9A9A9A"
+
+HEAD = f"""digraph {{
+  graph [rankdir=LR, bgcolor=white, pad=0.15, nodesep=0.22, ranksep=0.5, fontname="Helvetica"]
+  node [shape=plain, fontname="Helvetica", fontsize=11, fontcolor="{INK}"]
+  edge [color="{LINE}", penwidth=1.1, arrowsize=0.6, fontname="Helvetica", fontsize=10, fontcolor="{RED}"]"""
 
 # Runs in a process of its own: a layout that takes too long, or a crash in C code, then ends nothing but itself.
 PAINT = """
@@ -113,6 +124,44 @@ class Drawing:
     def __repr__(self) -> str:
         how = "" if _has_pygraphviz() else '; to see it: pip install "microgrid-tensorgrad[viz]"'
         return f"<Drawing of {counted(self.nodes, 'node')} and {counted(self.edges, 'edge')}{how}>"
+
+
+def dot_text(nodes: list[str], edges: list[tuple[int, int, str]]) -> str:
+    """The DOT text of a graph from left to right: lines that declare nodes 0, 1, ..., and (tail, head, rest of the line).
+
+    Where many edges pass many nodes, curves around them would take Graphviz minutes: there they are straight lines.
+
+    >>> print(dot_text(["0", "1"], [(0, 1, "[label=a]")]))  # doctest: +ELLIPSIS
+    digraph {
+      graph [rankdir=LR, ...]
+      ...
+      0
+      1
+      0:e -> 1:op:w [label=a]
+    }
+    <BLANKLINE>
+    """
+    long = " nslimit=1, splines=line," if _length(edges) > MOST_LENGTH else ""
+    arrows = [f"{tail}:e -> {head}:op:w {rest}" for tail, head, rest in edges]
+    return "\n  ".join([HEAD.replace(" bgcolor", f"{long} bgcolor"), *nodes, *arrows]) + "\n}\n"
+
+
+def _length(edges) -> int:
+    """How many columns of the picture all edges cross together, where a node stands right of all that lead to it."""
+    users: dict = {}
+    waits: dict = {}
+    for tail, head, _ in edges:
+        users.setdefault(tail, []).append(head)
+        waits[head] = waits.get(head, 0) + 1
+    ready = [node for node in users if node not in waits]
+    column = dict.fromkeys(ready, 0)
+    for node in ready:  # which grows until all are in their columns
+        for user in users.get(node, ()):
+            column[user] = max(column.get(user, 0), column[node] + 1)
+            waits[user] -= 1
+            if not waits[user]:
+                ready.append(user)
+    return sum(column[head] - column[tail] for tail, head, _ in edges)
 
 
 def counted(n, what) -> str:
