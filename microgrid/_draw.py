@@ -13,10 +13,23 @@ What goes forward is black, what goes backward is red.
 from decimal import Decimal
 from fractions import Fraction
 
-from ._drawing import BLUE, LINE, ORANGE, PALE_BLUE, PALE_ORANGE, QUIET, RED, Drawing, counted, dot_text, markup, tip
+from ._drawing import (
+    BLUE,
+    LINE,
+    ORANGE,
+    PALE_BLUE,
+    PALE_ORANGE,
+    QUIET,
+    RED,
+    Drawing,
+    dot_text,
+    left_out,
+    markup,
+    nearest,
+    tip,
+)
 from .value import Value
 
-MOST_NODES, MOST_EDGES = 500, 1500  # of one picture: more take Graphviz long, and nobody could read them
 LARGEST = 10**9  # whole numbers below it are written in full
 
 MINUS = "\N{MINUS SIGN}"
@@ -40,27 +53,17 @@ def draw(root, *, grads: bool = True, depth: int | None = None) -> Drawing:
     True
     """
     roots = _roots(root)
-    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 0):
-        raise ValueError(f"draw: depth must be a whole number of steps from 0 on, or None for all, got {depth!r}")
-    levels = _levels(roots)
-    _check_size(levels, depth)
-    shown = [v for level in levels[: None if depth is None else depth + 1] for v in level]
-    number = {v: i for i, v in enumerate(shown)}
-    nodes, edges = [], []
+    number = nearest(roots, depth, "draw")
+    lines, edges = [], []
     for v, i in number.items():
-        nodes.append(f"{i} [label=<{_box(v, v in roots, grads)}>]")
+        lines.append(f"{i} [label=<{_box(v, v in roots, grads)}>]")
         for parent, slope in zip(v.parents, v.local, strict=True):
             if parent in number:
                 said = number_text(slope)
                 words = tip(f"d({_name(v)}) / d({_name(parent)}) = {said}")
                 edges.append((number[parent], i, f'[label="{said}", tooltip={words}, labeltooltip={words}]'))
-    beyond = []
-    for v, i in number.items():
-        if cut := len({p for p in v.parents if p not in number}):
-            words = tip(f"{counted(cut, 'more node')}, and what they were made of")
-            nodes.append(f'{len(nodes)} [label="⋯", shape=plaintext, width=0.3, height=0.2, tooltip={words}]')
-            beyond.append((len(nodes) - 1, i, "[style=dashed, arrowhead=none]"))
-    return Drawing(dot_text(nodes, edges + beyond), len(number), len(edges))
+    beyond = left_out(number, lines)
+    return Drawing(dot_text(lines, edges + beyond), len(number), len(edges))
 
 
 def _roots(root) -> dict:
@@ -79,33 +82,6 @@ def _roots(root) -> dict:
     if not found:
         raise ValueError(f"draw: expected at least one Value, got {root!r}: there is nothing to draw")
     return dict.fromkeys(found)
-
-
-def _levels(roots) -> list[list[Value]]:
-    """The nodes by their distance from the roots, nearest first."""
-    seen, levels = set(roots), [list(roots)]
-    while level := list(dict.fromkeys(p for v in levels[-1] for p in v.parents if p not in seen)):
-        seen.update(level)
-        levels.append(level)
-    return levels
-
-
-def _check_size(levels, depth) -> None:
-    """Raise ValueError if the picture would be too large, with a depth that fits."""
-    nodes = edges = 0
-    fits, wanted = -1, len(levels) if depth is None else min(depth + 1, len(levels))
-    for i, level in enumerate(levels[:wanted]):
-        nodes += len(level)
-        edges += sum(len(v.parents) for v in level)
-        if nodes <= MOST_NODES and edges <= MOST_EDGES:
-            fits = i
-    if fits == wanted - 1:
-        return
-    part = f"the last {fits} steps with draw(root, depth={fits}), or " if fits > 0 else ""
-    raise ValueError(
-        f"draw: the graph has {counted(nodes, 'node')} and {counted(edges, 'edge')}, and a picture takes "
-        f"{MOST_NODES} and {MOST_EDGES:,}; draw {part}a smaller part with draw(node)"
-    )
 
 
 def _box(v, is_root, grads) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 SECONDS = 30  # Graphviz may think about one picture
 DOTS_PER_INCH = 144  # of PNG
 KINDS = (".svg", ".png", ".dot")
+MOST_NODES, MOST_EDGES = 500, 1500  # of one picture: nobody could read more
 MOST_LENGTH = 2000  # of all edges, in columns, that Graphviz finds curves for within seconds
 BACKSLASH, OTHER_BACKSLASH = "\\", "\N{SET MINUS}"
 
@@ -21,7 +22,7 @@ PALE_BLUE, PALE_ORANGE = "#E3F0F8", "#FCF1D9"
 INK, QUIET, LINE = "#222222", "#666666", "#9A9A9A"
 
 HEAD = f"""digraph {{
-  graph [rankdir=LR, bgcolor=white, pad=0.15, nodesep=0.22, ranksep=0.5, fontname="Helvetica"]
+  graph [LAYOUT, bgcolor=white, pad=0.15, fontname="Helvetica"]
   node [shape=plain, fontname="Helvetica", fontsize=11, fontcolor="{INK}"]
   edge [color="{LINE}", penwidth=1.1, arrowsize=0.6, fontname="Helvetica", fontsize=10, fontcolor="{RED}"]"""
 
@@ -126,8 +127,9 @@ class Drawing:
         return f"<Drawing of {counted(self.nodes, 'node')} and {counted(self.edges, 'edge')}{how}>"
 
 
-def dot_text(nodes: list[str], edges: list[tuple[int, int, str]]) -> str:
-    """The DOT text of a graph from left to right: lines that declare nodes 0, 1, ..., and (tail, head, rest of the line).
+def dot_text(lines: list[str], edges: list[tuple[int, int, str]], down: bool = False) -> str:
+    """The DOT text of a graph from left to right, or `down`: lines that declare nodes 0, 1, ..., and edges, each a tail, a
+    head and its attributes. From left to right an edge ends at the port `op` of its head.
 
     Where many edges pass many nodes, curves around them would take Graphviz minutes: there they are straight lines.
 
@@ -141,9 +143,11 @@ def dot_text(nodes: list[str], edges: list[tuple[int, int, str]]) -> str:
     }
     <BLANKLINE>
     """
-    long = " nslimit=1, splines=line," if _length(edges) > MOST_LENGTH else ""
-    arrows = [f"{tail}:e -> {head}:op:w {rest}" for tail, head, rest in edges]
-    return "\n  ".join([HEAD.replace(" bgcolor", f"{long} bgcolor"), *nodes, *arrows]) + "\n}\n"
+    arrows = [f"{tail}:s -> {head}:n {how}" if down else f"{tail}:e -> {head}:op:w {how}" for tail, head, how in edges]
+    layout = "rankdir=TB, nodesep=0.25, ranksep=0.3" if down else "rankdir=LR, nodesep=0.22, ranksep=0.5"
+    if _length(edges) > MOST_LENGTH:
+        layout += ", nslimit=1, splines=line"
+    return "\n  ".join([HEAD.replace("LAYOUT", layout), *lines, *arrows]) + "\n}\n"
 
 
 def _length(edges) -> int:
@@ -162,6 +166,43 @@ def _length(edges) -> int:
             if not waits[user]:
                 ready.append(user)
     return sum(column[head] - column[tail] for tail, head, _ in edges)
+
+
+def nearest(roots, depth, name) -> dict:
+    """The nodes to draw, numbered: the roots and their `parents` up to `depth` steps back, None for all.
+
+    Raises ValueError in the name of a function for a depth that is none, and where they are too many for a picture.
+    """
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 0):
+        raise ValueError(f"{name}: depth must be a whole number from 0 on, or None for all, got {depth!r}")
+    levels, seen, edges, fits = [list(roots)], set(roots), 0, -1
+    for steps, level in enumerate(levels):  # which grow until there are no more parents
+        edges += sum(len(v.parents) for v in level)
+        if len(seen) <= MOST_NODES and edges <= MOST_EDGES:
+            fits = steps
+        following = list(dict.fromkeys(p for v in level for p in v.parents if p not in seen))
+        if following and steps != depth:
+            levels.append(following)
+            seen.update(following)
+    shown = {v: i for i, v in enumerate(v for level in levels for v in level)}
+    if fits < len(levels) - 1:
+        part = f"what is at most {fits} steps back from it with depth={fits}, or " if fits > 0 else ""
+        raise ValueError(
+            f"{name}: the graph has {counted(len(shown), 'node')} and {counted(edges, 'edge')}, and a picture takes "
+            f"{MOST_NODES} and {MOST_EDGES:,}; draw {part}a part of it by giving a node inside it"
+        )
+    return shown
+
+
+def left_out(shown, lines) -> list[tuple[int, int, str]]:
+    """Add a line with an ellipsis for each node that has parents beyond those `shown`; returns the edges from there."""
+    edges = []
+    for v, i in shown.items():
+        if cut := len({p for p in v.parents if p not in shown}):
+            words = tip(f"{counted(cut, 'more node')}, and what they were made of")
+            edges.append((len(shown) + len(edges), i, "[style=dashed, arrowhead=none]"))
+            lines.append(f'{edges[-1][0]} [label="⋯", shape=plaintext, width=0.3, height=0.2, tooltip={words}]')
+    return edges
 
 
 def counted(n, what) -> str:
