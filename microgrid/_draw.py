@@ -22,6 +22,7 @@ from ._drawing import (
     QUIET,
     RED,
     Drawing,
+    box,
     dot_text,
     left_out,
     markup,
@@ -91,15 +92,7 @@ def _box(v, is_root, grads) -> str:
     rows.append(f'<FONT COLOR="{QUIET}">data</FONT> {number_text(v.data)}')
     if grads and v.grad is not None:
         rows.append(f'<FONT COLOR="{RED}">grad {number_text(v.grad)}</FONT>')
-    cells = [f'<TD ALIGN="LEFT" BALIGN="LEFT">&#160;{row}&#160;</TD>' for i, row in enumerate(rows)]
-    if v.parents:
-        sign = markup(SIGNS.get(v.op, v.op) or "?", most=16)
-        cells[0] = (
-            f'<TD PORT="op" ROWSPAN="{len(rows)}" SIDES="R" BORDER="1" COLOR="{edge}" CELLPADDING="4">'
-            f'<B><FONT POINT-SIZE="13">{sign}</FONT></B></TD>{cells[0]}'
-        )
-    table = f'BORDER="1" STYLE="ROUNDED" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{edge}" BGCOLOR="{fill}"'
-    return f"<TABLE {table}>{''.join(f'<TR>{cell}</TR>' for cell in cells)}</TABLE>"
+    return box(rows, edge, fill, SIGNS.get(v.op, v.op or "?") if v.parents else "")
 
 
 def _name(v) -> str:

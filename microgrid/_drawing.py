@@ -127,6 +127,23 @@ class Drawing:
         return f"<Drawing of {counted(self.nodes, 'node')} and {counted(self.edges, 'edge')}{how}>"
 
 
+def box(rows: list[str], line: str, fill: str, sign: str = "") -> str:
+    """An HTML-like label: a rounded box with rows of text, left of them the sign of an op, as the port `op`.
+
+    >>> box(["x"], "black", "white")
+    '<TABLE BORDER="1" STYLE="ROUNDED" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="black" BGCOLOR="white">\
+<TR><TD ALIGN="LEFT">&#160;x&#160;</TD></TR></TABLE>'
+    """
+    cells = [f'<TD ALIGN="LEFT">&#160;{row}&#160;</TD>' for row in rows]
+    if sign:
+        cells[0] = (
+            f'<TD PORT="op" ROWSPAN="{len(rows)}" SIDES="R" BORDER="1" COLOR="{line}" CELLPADDING="4">'
+            f'<B><FONT POINT-SIZE="13">{markup(sign, most=16)}</FONT></B></TD>{cells[0]}'
+        )
+    table = f'BORDER="1" STYLE="ROUNDED" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{line}" BGCOLOR="{fill}"'
+    return f"<TABLE {table}>{''.join(f'<TR>{cell}</TR>' for cell in cells)}</TABLE>"
+
+
 def dot_text(lines: list[str], edges: list[tuple[int, int, str]], down: bool = False) -> str:
     """The DOT text of a graph from left to right, or `down`: lines that declare nodes 0, 1, ..., and edges, each a tail, a
     head and its attributes. From left to right an edge ends at the port `op` of its head.
@@ -144,7 +161,7 @@ def dot_text(lines: list[str], edges: list[tuple[int, int, str]], down: bool = F
     <BLANKLINE>
     """
     arrows = [f"{tail}:s -> {head}:n {how}" if down else f"{tail}:e -> {head}:op:w {how}" for tail, head, how in edges]
-    layout = "rankdir=TB, nodesep=0.25, ranksep=0.3" if down else "rankdir=LR, nodesep=0.22, ranksep=0.5"
+    layout = "rankdir=TB, newrank=true, nodesep=0.3, ranksep=0.3" if down else "rankdir=LR, nodesep=0.22, ranksep=0.5"
     if _length(edges) > MOST_LENGTH:
         layout += ", nslimit=1, splines=line"
     return "\n  ".join([HEAD.replace("LAYOUT", layout), *lines, *arrows]) + "\n}\n"
@@ -196,7 +213,7 @@ def nearest(roots, depth, name) -> dict:
 
 def left_out(shown, lines) -> list[tuple[int, int, str]]:
     """Add a line with an ellipsis for each node that has parents beyond those `shown`; returns the edges from there."""
-    edges = []
+    edges: list[tuple[int, int, str]] = []
     for v, i in shown.items():
         if cut := len({p for p in v.parents if p not in shown}):
             words = tip(f"{counted(cut, 'more node')}, and what they were made of")
