@@ -74,7 +74,7 @@ class Drawing:
         path = Path(path)
         kind = path.suffix.lower()
         if kind not in KINDS:
-            near = get_close_matches(kind, KINDS, n=1, cutoff=0.5)
+            near = get_close_matches(kind, KINDS, n=1, cutoff=0.7)
             hint = f"; did you mean {path.stem + near[0]!r}?" if near else ""
             raise self.bad_kind(
                 f"Drawing.save: expected a path that ends in {', '.join(KINDS)}, got {os.fspath(path)!r}{hint}"

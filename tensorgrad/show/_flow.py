@@ -1,6 +1,7 @@
 """What a model or a tensor was computed from: ops, parameters and inputs, and the layers that they are in."""
 
 import contextlib
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,23 +49,21 @@ class Part:
 
 def of_model(model, inputs) -> list[Part]:
     """The results of a model for these inputs, with all that they were made of; the model stays as it is."""
-    copy = model.to("tensor") if model.engine == "scalar" else model
-    arrays = [checked_rows(getattr(x, "_array", x), copy.dtype, "draw: input") for x in inputs]
-    floats = [a if a.dtype.kind == "f" else a.astype(copy.dtype) for a in arrays]
+    model = model.to("tensor") if model.engine == "scalar" else model
+    arrays = [checked_rows(getattr(x, "_array", x), model.dtype, "draw: input") for x in inputs]
+    floats = [a if a.dtype.kind == "f" else a.astype(model.dtype) for a in arrays]
     try:
-        return _watched(copy.astype(copy.dtype), floats)
+        return _watched(copy.deepcopy(model), floats)
     except DTypeError:
         if all(a is b for a, b in zip(arrays, floats, strict=True)):
             raise
-    return _watched(copy.astype(copy.dtype), arrays)  # whole numbers, which an Embedding asks for
+    return _watched(copy.deepcopy(model), arrays)  # whole numbers, which an Embedding asks for
 
 
 def _watched(model, arrays) -> list[Part]:
     watch = _Watch(model, arrays := [a.copy() for a in arrays])
-    for _, module in model.named_modules():
-        Handle(
-            module, "draw", lambda *_: None
-        )  # a layer that is watched is called by itself, not with the one behind it
+    for _, module in model.named_modules():  # one that is watched is called by itself, not together with the next
+        Handle(module, "draw", lambda *_: None)
     outer, mode.trace = mode.trace, watch
     try:
         with np.errstate(all="ignore"):

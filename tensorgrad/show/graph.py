@@ -37,6 +37,7 @@ COLOURS = {
     OP: (QUIET, WHITE),
     LAYER: (QUIET, WHITE),
 }
+ROOM = "&#160;" * 14  # left of the title of a layer, where arrows come in
 ORANGE_BOX = (ORANGE, PALE_ORANGE)
 CLUSTER = f'''labeljust=r, style="rounded,filled", margin=8, color="{LINE}", fillcolor="{PALE_GREY}", fontsize=10, \
 fontcolor="{QUIET}"'''
@@ -89,17 +90,19 @@ def _draw(model, input, depth):
         results = of_model(model, input if isinstance(input, tuple) else (input,))
         return _drawing(_opened(results, depth), None)
     if input is not None:
-        raise OptionError(f"draw: only a model takes an input, got a {type(model).__name__} and one")
+        raise OptionError(f"draw: only a model takes an input, got {type(model).__name__} and one")
     if isinstance(model, Parameter):
         model = model.value
     if isinstance(model, Tensor):
         return _drawing(of_tensor(model), depth)
     if is_grid(model):
         import microgrid
+        from microgrid._grid import lift
 
-        return microgrid.draw(model, depth=depth)
+        drawing = microgrid.draw(lift(model), depth=depth)
+        return Drawing(drawing.dot, drawing.nodes, drawing.edges)
     raise OptionError(
-        f"draw: expected a model (nn.Module) and an input, a Tensor, or a grid of Values, got a {type(model).__name__}"
+        f"draw: expected a model (nn.Module) and an input, a Tensor, or a grid of Values, got {type(model).__name__}"
     )
 
 
@@ -147,12 +150,11 @@ def _drawing(results, depth):
         """The lines of a box, and of those on its right."""
         i, colours = number[part], ORANGE_BOX if part in results else COLOURS[part.role]
         lines = [f"{i} [label=<{box(_rows(part, layer), *colours)}>]"]
-        for role in (PARAMETER, CONSTANT):
-            if parts := [p for p in beside.get(part, ()) if p.role == role]:
-                j = number[parts[0]]
-                rows = [" ".join(_rows(p)) for p in parts]
-                lines.append(f"{j} [label=<{box(rows, *COLOURS[role])}>]")
-                lines.append(f"{{ rank=same; {i}:e -> {j}:w [dir=back] }}")
+        if parts := beside.get(part, ()):
+            j = number[parts[0]]
+            role = PARAMETER if any(p.role == PARAMETER for p in parts) else CONSTANT
+            lines.append(f"{j} [label=<{box([' '.join(_rows(p)) for p in parts], *COLOURS[role])}>]")
+            lines.append(f"{{ rank=same; {i} -> {j} [dir=back] }}")
         return lines
 
     def clusters(inside, around=()):
@@ -164,7 +166,7 @@ def _drawing(results, depth):
                 if more.keys() == {None} and len(more[None]) == 1 and not beside.get(more[None][0]):
                     lines += boxes(more[None][0], title)
                 else:
-                    head = f"label=<<B>{markup(title, most=60)}</B>>, {CLUSTER}"
+                    head = f"label=<<B>{ROOM}{markup(title, most=60)}</B>>, {CLUSTER}"
                     lines += [f"subgraph cluster_{next(names)} {{", f"graph [{head}]", *clusters(more, (call,)), "}"]
         return lines
 
@@ -190,7 +192,9 @@ def _beside(results, number):
 def _rows(part, layer=""):
     """The text in a box: of an op (with a layer that is nothing else), an array, or a layer with all inside it."""
     rows = [f'<FONT COLOR="{QUIET}" POINT-SIZE="10"><B>{markup(layer, most=60)}</B></FONT>'] if layer else []
-    rows += [f"<B>{markup(part.name, most=60)}</B>", f'{markup(part.shape)} <FONT COLOR="{QUIET}">{part.dtype}</FONT>']
+    name = f"<B>{markup(part.name, most=60)}</B>"
+    rows.append(f'<FONT COLOR="{QUIET}">{name}</FONT>' if part.role == CONSTANT else name)
+    rows.append(f'{markup(part.shape)} <FONT COLOR="{QUIET}">{part.dtype}</FONT>')
     if part.parameters:
         rows.append(f'<FONT COLOR="{BLUE}">{counted(part.parameters, "parameter")}</FONT>')
     return rows
