@@ -27,7 +27,7 @@ assert x.grad == 6
     python(code)
 
 
-HEAVY = ["matplotlib", "sklearn", "mpmath", "torch", "pandas", "onnx", "pygraphviz", "scipy.linalg", "scipy.special", "sympy"]
+HEAVY = ["matplotlib", "sklearn", "mpmath", "torch", "pandas", "onnx", "pygraphviz", "scipy.linalg", "scipy.special", "sympy"]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", HEAVY)

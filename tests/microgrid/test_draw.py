@@ -175,10 +175,10 @@ def test_labels_arrive_as_they_are():
 
 
 def test_tooltips_hold_any_label():
-    x = Value(1.0, label='<"\\N&')
+    x = Value(1.0, label='<"\\E\\N&')
     tree = ElementTree.fromstring(draw(x.exp()).svg)
     titles = {v.translate(ASCII) for e in tree.iter() for k, v in e.attrib.items() if k.endswith("title")}
-    assert 'd(exp) / d(<"\\N&) = 2.718' in titles
+    assert 'd(exp) / d(<"\\E\\N&) = 2.718' in titles
 
 
 # ---- large graphs -----------------------------------------------------------------------------------------------------

@@ -182,6 +182,21 @@ def test_frozen_models_those_without_a_tape_and_those_of_values_are_drawn():
     assert {n: said.replace("float64", "float32") for n, said in scalar.items()} == expected
 
 
+def test_views_are_what_they_are_views_of():
+    drawing = tg.draw(nn.Sequential(nn.Lambda(lambda x: ops.exp(x.numpy()[:2]), name="exp")), X)
+    assert edges(drawing) == {("input (4, 8) float32", "(0) Lambda(exp) exp (2, 8) float32")}
+
+
+def test_a_model_that_changes_its_input_changes_a_copy():
+    def clear(x):
+        x[...] = 0.0
+        return x + 1.0
+
+    given = X.copy()
+    tg.draw(nn.Sequential(nn.Lambda(clear)), given)
+    assert np.array_equal(given, X)
+
+
 def test_a_watch_ends_where_the_model_raises():
     with pytest.raises(errors.ShapeError, match=r"Dense\(7, 2\): expected input of shape \(\.\.\., 7\), got \(4, 8\)"):
         tg.draw(nn.Dense(7, 2), X)
@@ -218,7 +233,9 @@ def test_models_of_too_many_layers_say_what_to_draw():
     model = nn.Sequential(*[nn.Dense(8, 8) for _ in range(600)])
     with pytest.raises(errors.OptionError, match=r"at depth=1 the model has 601 nodes .*; draw a part .* model\[:20\]"):
         tg.draw(model, X)
-    with pytest.raises(errors.OptionError, match=r"at depth=3 the model has 1,801 nodes and 1,800 edges, .*; depth=1 fits"):
+    with pytest.raises(
+        errors.OptionError, match=r"at depth=3 the model has 1,801 nodes and 1,800 edges, .*; depth=1 fits"
+    ):
         tg.draw(nn.Sequential(model), X, depth=3)
     assert tg.draw(nn.Sequential(model), X).nodes == 2
 
