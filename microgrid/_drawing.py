@@ -1,5 +1,6 @@
 """A picture of a graph: DOT text, laid out and painted by Graphviz where that is installed."""
 
+import contextlib
 import html
 import importlib.util
 import os
@@ -63,8 +64,9 @@ class Drawing:
         return text[text.index("<svg") :]
 
     def save(self, path) -> Path:
-        """Write the picture and return the path, whose suffix says how: .svg, .png or .dot. Missing folders are made.
+        """Write the picture and return the path, whose suffix says how: .svg, .png or .dot.
 
+        Missing folders are made, and the file appears complete or not at all.
         Raises ValueError for another suffix, OSError for a path that cannot be written, and what `svg` raises.
 
         >>> import tempfile
@@ -83,14 +85,19 @@ class Drawing:
             picture = self._painted("png", f"-Gdpi={DOTS_PER_INCH}")
         else:
             picture = (self.dot if kind == ".dot" else self.svg).encode()
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture)
-        except OSError as error:
+            unfinished.write_bytes(picture)
+            unfinished.replace(path)
+        except (OSError, ValueError) as error:  # the second is for a null character in the path
             raise self.bad_path(
-                f"Drawing.save: cannot write {os.fspath(path)!r}: {error.strerror or error}; "
+                f"Drawing.save: cannot write {os.fspath(path)!r}: {getattr(error, 'strerror', None) or error}; "
                 "give a path in a folder that you may write to"
             ) from error
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                unfinished.unlink()
         return path
 
     def _painted(self, kind, options=""):
@@ -116,6 +123,8 @@ class Drawing:
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             raise self.failed(f"Drawing: Graphviz failed (exit code {done.returncode}): {said}")
+        if b"too large" in done.stderr:  # it has been made smaller until it fitted, beyond reading
+            raise self.failed(f"Drawing: {self} is too large for {kind.upper()}; save it as .svg, or draw a part of it")
         return done.stdout
 
     def _repr_svg_(self) -> str | None:

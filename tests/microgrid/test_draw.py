@@ -239,6 +239,14 @@ def test_graphviz_is_stopped_when_it_takes_too_long(monkeypatch):
         _ = draw(chain(499)).svg
 
 
+def test_a_picture_that_would_be_shrunk_beyond_reading_is_refused(tmp_path):
+    drawing = draw(chain(499))
+    with pytest.raises(RuntimeError, match=r"<Drawing of 500 nodes .*> is too large for PNG; save it as .svg, or draw"):
+        drawing.save(tmp_path / "g.png")
+    assert not list(tmp_path.iterdir())
+    assert drawing.save(tmp_path / "g.svg").exists()
+
+
 def test_what_graphviz_cannot_read_is_an_error():
     with pytest.raises(RuntimeError, match=r"Drawing: Graphviz failed \(exit code 1\): "):
         _ = Drawing("digraph { ", 0, 0).svg
@@ -273,9 +281,10 @@ def test_other_suffixes_are_refused(tmp_path, name, match):
 def test_paths_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.dot").mkdir()
-    for name in ("file/g.dot", "folder.dot", "n" * 300 + ".dot"):
+    for name in ("file/g.dot", "folder.dot", "n" * 300 + ".dot", "nu\0ll.dot"):
         with pytest.raises(OSError, match=r"Drawing.save: cannot write '.*': .*; give a path in a folder that you may"):
             draw(Value(1.0)).save(tmp_path / name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.dot"]
 
 
 def test_without_pygraphviz_there_is_still_dot(monkeypatch, tmp_path):
