@@ -27,7 +27,7 @@ assert x.grad == 6
     python(code)
 
 
-HEAVY = ["matplotlib", "sklearn", "mpmath", "torch", "pandas", "onnx", "scipy.linalg", "scipy.special", "sympy"]
+HEAVY = ["matplotlib", "sklearn", "mpmath", "torch", "pandas", "onnx", "pygraphviz", "scipy.linalg", "scipy.special", "sympy"]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", HEAVY)
@@ -50,7 +50,11 @@ print(tg.fit(model, (X, X), loss=tg.nn.MSELoss(), optimizer=tg.optim.SGD(model.p
 
 @pytest.mark.parametrize(
     ("missing", "call", "extra"),
-    [("mpmath", "tg.check_op('exp')", "check"), ("matplotlib", "tg.History('tensor').plot()", "plot")],
+    [
+        ("mpmath", "tg.check_op('exp')", "check"),
+        ("matplotlib", "tg.History('tensor').plot()", "plot"),
+        ("pygraphviz", "tg.draw(tg.tensor(1.0)).svg", "viz"),
+    ],
 )
 def test_a_missing_extra_says_how_to_get_it(missing, call, extra):
     code = f"""
