@@ -99,8 +99,8 @@ def _name(v) -> str:
     return v.label or v.op or number_text(v.data)
 
 
-def number_text(x) -> str:
-    """A number in four digits, with a minus as long as a plus; short fractions and whole numbers in full.
+def number_text(x, digits=4) -> str:
+    """A number in so many digits, with a minus as long as a plus; short fractions and whole numbers in full.
 
     >>> number_text(2.0), number_text(-0.123456), number_text(Fraction(1, 3)), number_text(1e-12)
     ('2', '−0.1235', '1/3', '1e−12')
@@ -109,11 +109,11 @@ def number_text(x) -> str:
     if isinstance(x, int | Fraction) and max(abs(x.numerator), x.denominator) < LARGEST:
         text = str(x)
     elif isinstance(x, float | int):
-        text = format(Decimal(x) if isinstance(x, int) else x, ".4g")
+        text = format(Decimal(x) if isinstance(x, int) else x, f".{digits}g")
     elif isinstance(x, Fraction):
-        text = "≈ " + format(Decimal(x.numerator) / Decimal(x.denominator), ".4g")
+        text = "≈ " + format(Decimal(x.numerator) / Decimal(x.denominator), f".{digits}g")
     elif hasattr(x, "context") and hasattr(x.context, "nstr"):  # mpmath's
-        text = x.context.nstr(x, 4)
+        text = x.context.nstr(x, digits)
     else:
         text = str(x)[:16]
     return text.replace("-", MINUS)

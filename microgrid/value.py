@@ -161,10 +161,20 @@ class Value(Number):
         seed = seed if isinstance(seed, Value) else number(seed, "backward")
         if isinstance(self.data, Value) and not isinstance(seed, Value):
             seed = Value(seed)  # makes every gradient a Value
-        # Order the nodes, each after its parents; on a stack, as recursion fails at a depth of 1,000.
+        order = self._order()
+        # Walk back from self: at its turn a node has got its share from all that was made of it.
+        self.grad = seed if self.grad is None else self.grad + seed
+        for node in reversed(order):
+            grad, slopes = node.grad, iter(node.local)  # (a zip of parents and slopes would take twice as long)
+            for parent in node.parents:
+                share = next(slopes) * grad
+                parent.grad = share if parent.grad is None else parent.grad + share
+
+    def _order(self) -> "list[Value]":
+        """The nodes that self was made of, with it, each after its parents, but no leaves; they forget their gradients."""
         order: list[Value] = []
         seen: set[Value] = set()
-        stack: list[Any] = [self] if self.parents else []
+        stack: list[Any] = [self] if self.parents else []  # as recursion fails at a depth of 1,000
         while stack:
             node = stack.pop()
             if node is None:  # below it waits a node whose parents are all in order by now
@@ -177,13 +187,7 @@ class Value(Number):
                 for parent in node.parents:
                     if parent.parents:
                         stack.append(parent)
-        # Walk back from self: at its turn a node has got its share from all that was made of it.
-        self.grad = seed if self.grad is None else self.grad + seed
-        for node in reversed(order):
-            grad, slopes = node.grad, iter(node.local)  # (a zip of parents and slopes would take twice as long)
-            for parent in node.parents:
-                share = next(slopes) * grad
-                parent.grad = share if parent.grad is None else parent.grad + share
+        return order
 
     def zero_grad(self) -> None:
         """Forget the gradient (grad = None) of self and of every node that it was made of."""
