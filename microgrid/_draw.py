@@ -12,6 +12,7 @@ What goes forward is black, what goes backward is red.
 
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Number
 
 from ._drawing import (
     BLUE,
@@ -58,11 +59,13 @@ def draw(root, *, grads: bool = True, depth: int | None = None) -> Drawing:
     lines, edges = [], []
     for v, i in number.items():
         lines.append(f"{i} [label=<{_box(v, v in roots, grads)}>]")
-        for parent, slope in zip(v.parents, v.local, strict=True):
+        # a Value of another class may work out its slopes when a backward comes by, and not before
+        slopes = v.local if type(v) is Value else [None] * len(v.parents)
+        for parent, slope in zip(v.parents, slopes, strict=True):
             if parent in number:
                 said = number_text(slope)
-                words = tip(f"d({_name(v)}) / d({_name(parent)}) = {said}")
-                edges.append((number[parent], i, f'[label="{said}", tooltip={words}, labeltooltip={words}]'))
+                words = tip(f"d({_name(v)}) / d({_name(parent)}) = {said or '?'}")
+                edges.append((number[parent], i, f"[label={tip(said)}, tooltip={words}, labeltooltip={words}]"))
     beyond = left_out(number, lines)
     return Drawing(dot_text(lines, edges + beyond), len(number), len(edges))
 
@@ -89,9 +92,9 @@ def _box(v, is_root, grads) -> str:
     """The table that stands for a Value: its op on the left, then label, data and grad."""
     edge, fill = (ORANGE, PALE_ORANGE) if is_root else (LINE, "white") if v.parents else (BLUE, PALE_BLUE)
     rows = [f"<B>{markup(v.label)}</B>"] if v.label else []
-    rows.append(f'<FONT COLOR="{QUIET}">data</FONT> {number_text(v.data)}')
+    rows.append(f'<FONT COLOR="{QUIET}">data</FONT> {markup(number_text(v.data))}')
     if grads and v.grad is not None:
-        rows.append(f'<FONT COLOR="{RED}">grad {number_text(v.grad)}</FONT>')
+        rows.append(f'<FONT COLOR="{RED}">grad {markup(number_text(v.grad))}</FONT>')
     return box(rows, edge, fill, SIGNS.get(v.op, v.op or "?") if v.parents else "")
 
 
@@ -100,7 +103,8 @@ def _name(v) -> str:
 
 
 def number_text(x, digits=4) -> str:
-    """A number in so many digits, with a minus as long as a plus; short fractions and whole numbers in full.
+    """A number in so many digits, with a minus as long as a plus; short fractions and whole numbers in full; "" for
+    what is no number.
 
     >>> number_text(2.0), number_text(-0.123456), number_text(Fraction(1, 3)), number_text(1e-12)
     ('2', '−0.1235', '1/3', '1e−12')
@@ -115,5 +119,5 @@ def number_text(x, digits=4) -> str:
     elif hasattr(x, "context") and hasattr(x.context, "nstr"):  # mpmath's
         text = x.context.nstr(x, digits)
     else:
-        text = str(x)[:16]
+        text = str(x)[:16] if isinstance(x, Number) else ""
     return text.replace("-", MINUS)

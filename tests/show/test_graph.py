@@ -292,6 +292,15 @@ def test_grids_are_drawn_as_values():
         tg.draw(np.empty(0, object))
 
 
+def test_drawing_values_calls_no_hook_on_gradients():
+    layer = nn.Dense(2, 1, rng=0).to("scalar")
+    with layer.on_gradient(lambda *_: pytest.fail("drawing called a hook")):
+        out = layer(np.ones((2, 2)))
+    drawing = tg.draw(out)
+    assert drawing.dot.count('label=""') == 4  # two copies of the output, each made of what is asked once for both
+    assert drawing.svg
+
+
 # ---- bad input --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("args", "match"),
