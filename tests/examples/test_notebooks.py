@@ -1,0 +1,55 @@
+"""The notebooks: each runs from a fresh kernel without an error, within the promised time, and its file is light and clean.
+
+They need the extra `notebooks`; without it these tests are skipped.
+"""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "examples" / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+SECONDS, BYTES = 40, 300_000  # of one notebook, kernels compiled: the time that is promised, and the file
+
+pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_it_runs(path, tmp_path, monkeypatch):
+    nbformat = pytest.importorskip("nbformat", reason="needs the extra `notebooks`")
+    nbclient = pytest.importorskip("nbclient", reason="needs the extra `notebooks`")
+    pytest.importorskip("ipykernel", reason="needs the extra `notebooks`")
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parents[1]))
+    notebook = nbformat.read(path, as_version=4)
+    for _ in range(2):  # the first may have to compile kernels
+        start = time.perf_counter()
+        client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3")
+        client.execute(cwd=str(tmp_path))
+        if time.perf_counter() - start < SECONDS:
+            break
+    else:
+        raise AssertionError(f"{path.name} took {time.perf_counter() - start:.0f} s, twice more than {SECONDS}")
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", f"{cell.id} prints to stderr: {output['text'][:200]}"
+    assert not list(tmp_path.iterdir())  # a reader's folder stays as it is
+
+
+def test_its_file_is_light_and_clean(path):
+    text = path.read_text(encoding="utf-8")
+    notebook = json.loads(text)
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert len(text) < BYTES and not re.search(r"/(home|root|tmp|work|Users)/|Traceback", text)
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert [cell["execution_count"] for cell in code] == [*range(1, len(code) + 1)]  # of one run, from the top
+    assert any(output["output_type"] == "display_data" or "data" in output for c in code for output in c["outputs"])
+
+
+def test_it_ends_with_exercises_whose_solutions_are_checked(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    solutions = [cell for cell in cells if "solution" in cell["metadata"].get("tags", ())]
+    exercises = [c for c in cells if c["cell_type"] == "markdown" and re.match(r"\*\*\d\.\*\*", "".join(c["source"]))]
+    assert 4 <= len(solutions) == len(exercises)
+    assert all("assert" in "".join(cell["source"]) for cell in solutions)
