@@ -95,16 +95,16 @@ def _options(module, children):
 
     They are those that it was made with, or where attributes of their names have other values since, those values.
     """
-    kind = type(module)
+    signature = _signature(type(module))
     options = _given(module, children)
-    different = _different(module, options, children)
-    if changed := [name for name in different if name in _signature(kind)]:
-        options |= {name: _option(vars(module).get(name), name) for name in changed}
-        different = _different(module, options, children)
-    for name in different:
-        if name not in vars(module) or hasattr(kind, name) or name in _signature(kind) or name.startswith("_"):
-            raise _NoJSON(f"its {name} was changed by hand")
-    return options, {name: _plain(vars(module)[name], name) for name in different}
+    changed, added = _different(module, options, children)
+    if given := [name for name in changed if name in signature]:
+        options |= {name: _option(vars(module).get(name), name) for name in given}
+        changed, added = _different(module, options, children)
+    changed += [name for name in added if name in signature or name[0] == "_" or hasattr(type(module), name)]
+    if changed:
+        raise _NoJSON(f"its {changed[0]} was changed by hand")
+    return options, {name: _plain(vars(module)[name], name) for name in added}
 
 
 def _given(module, children):
@@ -112,8 +112,10 @@ def _given(module, children):
     signature, given = _signature(type(module)), vars(module).get("_given", Given((), {}))
     options = inspect.Signature(signature.values()).bind(*given.args, **given.kwargs).arguments
     left_out = {"rng", "dtype", *children}
-    if isinstance(module, nn.Sequential):  # its positional arguments are modules
+    if arranges := isinstance(module, nn.Sequential):  # its positional arguments are modules
         left_out |= {name for name, p in signature.items() if p.kind is p.VAR_POSITIONAL}
+    if strange := [name for name in children if name not in signature and not (arranges and name.isdecimal())]:
+        raise _NoJSON(f"its {strange[0]} is a module that was put in by hand")
     plain = {name: _option(value, name) for name, value in options.items() if name not in left_out}
     return plain | ({"dtype": str(module.dtype)} if "dtype" in signature else {})
 
@@ -124,21 +126,20 @@ def _signature(kind):
 
 
 def _different(module, options, children):
-    """The names of attributes in which a module made with these options would differ from this one."""
+    """The names of attributes that a module made with these options has otherwise, or lacks; and of those beside its own."""
     try:
         again = _made(type(module), options, children, Allowance())
     except Exception as error:  # of whatever kind, such options make no such layer
         raise _NoJSON(f"its options are refused: {error}") from None
-    mine, others = ({n: x for n, x in vars(m).items() if n not in _OF_ALL} for m in (module, again))
-    return [
-        name for name in mine | others if not _same(mine.get(name, ...), others.get(name, ...), name in module.buffers)
-    ]
+    mine, its = ({n: x for n, x in vars(m).items() if n not in _OF_ALL} for m in (module, again))
+    changed = [n for n in its if n not in mine or not _same(mine[n], its[n], n in module.buffers)]
+    return changed, [n for n in mine if n not in its]
 
 
 def _same(a, b, is_buffer):
     """Whether two attributes will be the same once the arrays of a file are filled in."""
     if isinstance(a, Parameter) or is_buffer:
-        return type(a) is type(b) and (a is None or a.shape == b.shape)
+        return type(a) is type(b) and np.shape(a) == np.shape(b)
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
     if isinstance(a, tuple) and isinstance(b, tuple) and any(isinstance(x, Module) for x in a):
@@ -234,7 +235,8 @@ def _remade(entry, made, arrays, parameter, allowance):
     ]
     if not {(name, len(sizes)) for name, *sizes in penalties} <= {(name, 2) for name in module.own_parameters()}:
         raise OptionError(f"it cannot have penalties {penalties}")
-    module._penalties = tuple(penalties)
+    if penalties:
+        module._penalties = tuple(penalties)
     module.switch(flag("training", "on", entry["training"]))
     return module
 

@@ -48,11 +48,7 @@ def write(owner, path, data):
         os.replace(unfinished, target)
         _sync_folder(target.parent)
     except (OSError, ValueError) as error:
-        hint = (
-            ""
-            if isinstance(error, ValueError) or os.path.isdir(os.path.dirname(path) or ".")
-            else "; make its folder first"
-        )
+        hint = "; make its folder first" if isinstance(error, FileNotFoundError) else ""
         raise FileError(f"{owner}: cannot write {str(path)!r}: {_reason(error)}{hint}") from error
     finally:
         if unfinished is not None:

@@ -48,7 +48,7 @@ def decoded(what, data):
             f"{what} is damaged: its checksum is not that of its contents; take another copy, or save the model again"
         )
     try:
-        return safetensors.numpy.load(bytes(data)), description
+        return dict(sorted(safetensors.numpy.load(bytes(data)).items())), description
     except Exception as error:  # whatever the library finds in a file that somebody made to be wrong
         raise CheckpointError(f"{what} has arrays that cannot be read: {error}") from error
 

@@ -96,17 +96,17 @@ def _kind(x):
 def _numbers(model):
     """{name: array in C order} of all numbers of a model."""
     named = [*model.named_parameters(), *model.named_buffers()]
-    arrays = {name: np.array(x.data if isinstance(x, Parameter) else x, order="C") for name, x in named}
+    arrays = {name: np.asarray(x.data if isinstance(x, Parameter) else x) for name, x in named}
     if len(arrays) < len(named) or "__metadata__" in arrays:
         names = [name for name, _ in named]
         twice = next((name for name in names if names.count(name) > 1), "__metadata__")
         raise OptionError(f"save: {twice!r} cannot be the name of one array in the file; rename the attribute")
     for name, array in arrays.items():
-        if array.dtype not in _KEPT:
+        if array.dtype.newbyteorder("=") not in _KEPT:
             of = f"numbers of type {type(array.flat[0]).__name__}" if array.dtype == object else f"dtype {array.dtype}"
             hint = '; model.to("tensor") has float64' if array.dtype == object else ""
             raise DTypeError(f"save: {name} has {of}, and a file holds floats, whole numbers and booleans{hint}")
-    return arrays
+    return {name: np.array(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
 
 
 _KEPT = [np.dtype(kind) for kind in ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]]
