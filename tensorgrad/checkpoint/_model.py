@@ -17,7 +17,7 @@ def save(model, path):
     the scalar engine as float64), and as JSON: the classes of the modules and their options, which parameters are shared,
     which are frozen, penalties, training or evaluation, and the engine. Hooks, gradients and optimizers are not in it.
     A file that is there is replaced once the new one is on the disk as a whole: whenever the process dies, the path has
-    the old file or the new one.
+    the old file or the new one (and there may be one beside it whose name ends in .unfinished, to be deleted).
 
     A class of your own, or a function (`nn.Lambda`), is saved by its name and its numbers; `tg.load` then fills a model
     that you make (`into=`).
@@ -59,7 +59,7 @@ def load(path, into=None):
     """Read a model that `save` wrote, and return it: made again from layers of `nn`, or filled into a model of yours.
 
     Without `into` the model is what was saved: classes, options, numbers, shared and frozen parameters, penalties, training
-    or evaluation, engine. Nothing in the file is run, and no array is made that is larger than one in the file.
+    or evaluation, engine. Nothing in the file is run, and sizes that it asks for are held against its arrays first.
 
     `into` is a model that has parameters and buffers of the same names and shapes, all of which are copied; it keeps its own
     engine and dtype, which must hold the numbers exactly: float32 goes into float64, and float64 into float32 is refused.
@@ -72,7 +72,7 @@ def load(path, into=None):
     >>> import tempfile
     >>> import tensorgrad as tg
     >>> from tensorgrad import nn
-    >>> path = tg.save(nn.Sequential(nn.Dense(2, 3), rng=0).astype("float32"), tempfile.mkdtemp() + "/model.safetensors")
+    >>> path = tg.save(nn.Sequential(nn.Dense(2, 3), rng=0), tempfile.mkdtemp() + "/model.safetensors")
     >>> mine = tg.load(path, into=nn.Sequential(nn.Dense(2, 3, dtype="float64")))
     >>> mine[0].weight
     Parameter(shape=(2, 3), dtype=float64)

@@ -80,6 +80,19 @@ def test_either_engine(saved, filled, path):
     assert other.engine == filled and numbers(other) == numbers(network("float64"))
 
 
+class Few(nn.Module):
+    def __init__(self, number):
+        self.none, self.one = tg.Parameter(np.zeros((0, 3))), tg.Parameter(np.float64(number))
+
+
+@pytest.mark.parametrize("engine", ["tensor", "scalar"])
+def test_arrays_without_numbers_or_without_axes(engine, path):
+    tg.save(Few(2.5).to(engine), path)
+    for other in (Few(0.0), Few(0.0).to("scalar")):
+        tg.load(path, into=other)
+        assert float(other.one.data) == 2.5 and other.none.shape == (0, 3) and other.one.dtype == np.float64
+
+
 def test_a_model_of_fractions(path):
     tg.save(network()[:1], path)
     exact = network()[:1].to("scalar", number=Fraction)
