@@ -17,6 +17,7 @@ from ._tape import no_grad
 from ._tensor import Tensor, constant, tensor
 from ._transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .check import check_op, compare, gradcheck
+from .checkpoint import load, save
 from .show.graph import draw
 from .training import History, accuracy, evaluate, fit, fit_many, predict, show_program
 
@@ -24,8 +25,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "History", "Parameter", "Tensor", "accuracy", "check_op", "compare", "compile", "constant", "data", "doctor", "draw",
-    "errors", "evaluate", "fit", "fit_many", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "metrics", "nn",
-    "no_grad", "ops", "optim", "predict", "set_threads", "show", "show_program", "tensor", "value_and_grad", "vjp",
+    "errors", "evaluate", "fit", "fit_many", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "load", "metrics", "nn",
+    "no_grad", "ops", "optim", "predict", "save", "set_threads", "show", "show_program", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 if not _TYPE_CHECKING:  # tools that read types would take any name for one that is there

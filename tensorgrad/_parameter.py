@@ -142,7 +142,7 @@ class Parameter(Operators):
     @property
     def dtype(self):
         """float32 or float64; the scalar engine's numbers are Python floats, which are float64."""
-        return self.value.dtype if type(self.value) is Tensor else self.data.dtype
+        return self.value.dtype if type(self.value) is Tensor else np.asarray(self.data).dtype
 
     @property
     def T(self):

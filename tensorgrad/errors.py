@@ -57,6 +57,10 @@ class FileError(TensorgradError, OSError):
     """A file cannot be written or read where it was asked for."""
 
 
+class CheckpointError(TensorgradError, ValueError):
+    """A file is no model that can be loaded: damaged, truncated, foreign, newer, or it does not fit."""
+
+
 class MissingPackage(TensorgradError, ImportError):
     """An optional package is needed and not installed."""
 

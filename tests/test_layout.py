@@ -26,6 +26,7 @@ LAYERS = [
     ["ops"],
     ["_transforms"],
     ["nn"],
+    ["checkpoint"],
     ["optim"],
     ["data"],
     ["_program"],

@@ -9,6 +9,7 @@ from .._op import Op
 from .._options import float_dtype, is_real, whole
 from .._parameter import Parameter
 from ..errors import OptionError, ShapeError
+from ._making import filled
 from .module import Module
 
 __all__ = [
@@ -329,7 +330,7 @@ class PReLU(Module):
             raise OptionError(f"PReLU: init must be a number, got {init!r}")
         dtype = float_dtype("PReLU", dtype)
         self.init = float(init)
-        self.weight = Parameter(np.full(self.num_parameters, self.init, dtype))
+        self.weight = Parameter(filled(self.num_parameters, dtype, self.init))
 
     def reset_parameters(self, rng):
         self.weight.data = np.full(self.num_parameters, self.init)

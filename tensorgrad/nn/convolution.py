@@ -8,6 +8,7 @@ from .._parameter import Parameter
 from .._random import generator
 from ..errors import OptionError, ShapeError
 from ..ops._convolution import check_options
+from ._making import filled
 from .activations import fused_with_relu
 from .initialisers import drawn, initialiser
 from .module import Module
@@ -33,8 +34,8 @@ class _Convolution(Module):
         dtype, bias = float_dtype(name, dtype), flag(name, "bias", bias)
         self.options = options
         self._initialise = initialiser(name, "init", init)
-        self.weight = Parameter(np.zeros((*self.kernel_size, *self._channels()), dtype=dtype))
-        self.bias = Parameter(np.zeros(self.out_channels, dtype=dtype)) if bias else None
+        self.weight = Parameter(filled((*self.kernel_size, *self._channels()), dtype))
+        self.bias = Parameter(filled(self.out_channels, dtype)) if bias else None
         self.reset_parameters(generator(name, rng))
 
     def _channels(self):

@@ -9,6 +9,7 @@ from .._options import flag, float_dtype, whole
 from .._parameter import Parameter
 from .._random import generator
 from ..errors import ShapeError, choose
+from ._making import filled
 from .activations import fused_with_relu
 from .initialisers import draw, initialiser
 from .module import Module
@@ -34,8 +35,8 @@ class Dense(Module):
         self.out_features = whole("Dense", "out_features", out_features, 1)
         dtype, bias = float_dtype("Dense", dtype), flag("Dense", "bias", bias)
         self._initialise = initialiser("Dense", "init", init)
-        self.weight = Parameter(np.zeros((self.in_features, self.out_features), dtype=dtype))
-        self.bias = Parameter(np.zeros(self.out_features, dtype=dtype)) if bias else None
+        self.weight = Parameter(filled((self.in_features, self.out_features), dtype))
+        self.bias = Parameter(filled(self.out_features, dtype)) if bias else None
         self.reset_parameters(generator("Dense", rng))
 
     def reset_parameters(self, rng):

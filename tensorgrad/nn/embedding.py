@@ -7,6 +7,7 @@ from .._options import float_dtype, whole
 from .._parameter import Parameter
 from .._random import generator
 from ..errors import DTypeError, ShapeError
+from ._making import filled
 from .initialisers import draw, initialiser, normal
 from .module import Module
 
@@ -34,7 +35,7 @@ class Embedding(Module):
         self.count, self.features = whole("Embedding", "count", count, 1), whole("Embedding", "features", features, 1)
         dtype = float_dtype("Embedding", dtype)
         self._initialise = initialiser("Embedding", "init", init)
-        self.weight = Parameter(np.zeros((self.count, self.features), dtype=dtype))
+        self.weight = Parameter(filled((self.count, self.features), dtype))
         self.reset_parameters(generator("Embedding", rng))
 
     def reset_parameters(self, rng):

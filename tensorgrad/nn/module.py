@@ -15,6 +15,7 @@ from .._tensor import Tensor
 from ..errors import EngineError, OptionError, choose
 from ..kernels import current
 from ._hooks import FORWARD, GRADIENT, Handle, call_with_hooks
+from ._making import Given
 from ._names import check_options, missing
 from ._state import checked_state, fill
 from .penalties import penalise, penalised, total
@@ -47,7 +48,10 @@ class Module:
     def __new__(cls, *args, **kwargs):
         check_options(cls, args, kwargs)
         make = super().__new__
-        return make(cls) if make is object.__new__ else make(cls, *args, **kwargs)
+        module = make(cls) if make is object.__new__ else make(cls, *args, **kwargs)
+        if (args or kwargs) and cls.__module__.startswith(__package__):
+            vars(module)["_given"] = Given(args, kwargs)
+        return module
 
     def forward(self, *args, **kwargs):
         """Compute the output; every subclass has its own."""

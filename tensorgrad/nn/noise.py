@@ -6,6 +6,7 @@ from .. import kernels, ops
 from .._random import generator
 from ..kernels import kept_state
 from ..ops.random import check_number
+from ._making import filled
 from .module import Module
 
 __all__ = ["ChannelDropout", "Dropout", "GaussianNoise"]
@@ -17,7 +18,7 @@ class _Noise(Module):
     buffers = exact_buffers = ("state",)
 
     def __init__(self, rng):
-        self.state = np.zeros(3)  # two words of a key, and the step
+        self.state = filled(3, np.float64)  # two words of a key, and the step
         self.reset_parameters(generator(type(self).__name__, rng))
 
     def reset_parameters(self, rng):

@@ -11,6 +11,7 @@ from ..errors import DTypeError, OptionError, ShapeError, layout_hint
 from ..kernels import constant, readable
 from ..ops._running import Running
 from ..ops.batch_normalisation import mix_in
+from ._making import filled
 from .module import Module
 
 __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
@@ -27,7 +28,7 @@ class _Normalisation(Module):
         name = type(self).__name__
         self.channels, self.eps = whole(name, called, channels, 1), at_least_zero(name, "eps", eps)
         dtype, affine = float_dtype(name, dtype), flag(name, "affine", affine)
-        ones, zeros = np.ones(self.channels, dtype), np.zeros(self.channels, dtype)
+        ones, zeros = filled(self.channels, dtype, 1), filled(self.channels, dtype)
         self.weight = Parameter(ones) if affine else None
         self.bias = Parameter(zeros) if affine and self.takes_bias else None
         if not affine:
@@ -180,7 +181,7 @@ class BatchNorm(_Normalisation):
         if not is_real(momentum) or not 0 <= momentum <= 1:
             raise OptionError(f"BatchNorm: momentum must be a number from 0 to 1, got {momentum!r}")
         self.momentum = float(momentum)
-        self.running_mean, self.running_var = np.zeros(self.channels, dtype), np.ones(self.channels, dtype)
+        self.running_mean, self.running_var = filled(self.channels, dtype), filled(self.channels, dtype, 1)
 
     def reset_parameters(self, rng):
         super().reset_parameters(rng)

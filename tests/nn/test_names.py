@@ -56,7 +56,7 @@ def test_modules_of_ones_own_take_what_they_like():
     [
         ("fit", "; use tg.fit(model, (X, y), loss=..., optimizer=...)"),
         ("predict", "; use tg.predict(model, X)"),
-        ("save", "; use np.savez(path, **model.state_dict())"),
+        ("save", "; use tg.save(model, path)"),
         ("register_forward_hook", "; use model.on_forward(function)"),
         ("add", "; use model.append(layer)"),
         ("wieght", ""),
