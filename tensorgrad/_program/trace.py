@@ -7,6 +7,7 @@ import numpy as np
 from ..kernels import Kernel, is_readable, root
 
 ARGUMENT, KEPT, CONSTANT, TEMPORARY = "argument", "kept", "constant", "temporary"
+_GIVEN = ARGUMENT, KEPT, CONSTANT  # before the step runs
 
 
 class NotCompilable(Exception):
@@ -135,6 +136,8 @@ def trace(log, arguments, outputs):
     places = [buffers.get(id(a)) or Buffer(a, ARGUMENT) for a in arguments]
     found = Trace(rows, places, [known(operand(a), "the step returns") for a in outputs], limits)
     found.checks = [(_numbers_of(operand(a)), check) for a, check in log.checks]
+    given = [(operand(a), check) for a, check in log.glances]
+    found.checks += [(_numbers_of(o), check) for o, check in given if o.buffer.kind in _GIVEN]
     found.checks += [((), check) for check in log.conditions]
     changed = {id(o.buffer.array) for row in rows for o in row.writes if o.buffer.kind == KEPT}
     found.touched = [t for t in log.touched.values() if id(root(t._array)) in changed]
@@ -143,7 +146,7 @@ def trace(log, arguments, outputs):
 
 def _numbers_of(o):
     """The array of an argument, or of memory that is kept, as the step sees it."""
-    if o.buffer.kind not in (ARGUMENT, KEPT, CONSTANT):
+    if o.buffer.kind not in _GIVEN:
         raise NotCompilable("a loss looks at targets that are computed in the step")
     return o.buffer.array.reshape(-1)[o.start : o.start + o.size].reshape(o.shape)
 

@@ -19,13 +19,14 @@ from ._subnormals import flush_subnormals, restore
 RATE, CLIP_NORM, ACCUMULATE, BATCHES, EMA, SQUARES, SCALED_SQUARES = range(7)
 NUMBERS = 7
 OWN_RATE, BASE_RATE, STEP, WEIGHT_DECAY, DECOUPLED, CLIP_VALUE, FIRST_OPTION = range(7)  # in those of a group
-ACTIVE, SCALE, MOST, DECAY, SHRINK, TOWARDS, FIRST_CONSTANT = range(7)  # in the constants of a step
+ACTIVE, SCALE, RESCALE, MOST, DECAY, SHRINK, TOWARDS, FIRST_CONSTANT = range(8)  # in the constants of a step
 RESERVED = {
     "i",
     "p",
     "g",
     "real",
     "rule",
+    "product",
     "formula",
     "constants",
     "numbers",
@@ -33,7 +34,7 @@ RESERVED = {
     "lr",
     "step",
 }  # of what is written here
-_DOWN = 2.0**-600
+_DOWN, _LOW = 2.0**-600, 2.0**-100
 _BLOCK = 4096
 
 
@@ -66,11 +67,12 @@ class Update(Kernel):
             f"    if constants[{ACTIVE}] == 0: return",
             "    before = flush_subnormals()",
             "    real = p.dtype.type",
-            f"    scale, most = real(constants[{SCALE}]), real(constants[{MOST}])",
+            f"    scale, rescale = real(constants[{SCALE}]), real(constants[{RESCALE}])",
+            f"    most = real(constants[{MOST}])",
             f"    decay, shrink = real(constants[{DECAY}]), real(constants[{SHRINK}])",
             *(f"    _{c} = real(constants[{FIRST_CONSTANT + i}])" for i, c in enumerate(self._constants)),
             "    for i in range(p.size):",
-            "        d = scale * g[i]",
+            "        d = product(g[i], scale, rescale)",
             "        d = -most if d < -most else most if d > most else d",
             "        d += decay * p[i]",
             "        x = shrink * p[i]",
@@ -110,6 +112,11 @@ class Prepare(Kernel):
         return _written(self.name, lines, self._formula, begin=_begin, formula=_inlined(self._formula))
 
 
+@jit(fastmath=set(), inline=True)
+def _product(g, scale, rescale):
+    return g * scale * rescale  # in this order, so that it neither over- nor underflows
+
+
 def _inlined(function):
     return jit(function, fastmath={"contract"}, inline=True)  # in the order in which it is written
 
@@ -117,7 +124,13 @@ def _inlined(function):
 def _written(name, lines, function, **used):
     """The function of these lines; the file and the line of another one decide whether cached code is fresh."""
     code = function.__code__
-    found = {"__name__": function.__module__, "flush_subnormals": flush_subnormals, "restore": restore, **used}
+    found = {
+        "__name__": function.__module__,
+        "flush_subnormals": flush_subnormals,
+        "restore": restore,
+        "product": _product,
+    }
+    found |= used
     exec(compile("\n" * (code.co_firstlineno - 1) + "\n".join(lines), code.co_filename, "exec"), found)
     return found[name]
 
@@ -141,7 +154,9 @@ def _begin(numbers, group, constants):
     factor = numbers[CLIP_NORM] / (_norm(numbers) + 1e-6)
     decay, ema = group[WEIGHT_DECAY], numbers[EMA]
     constants[ACTIVE] = 1.0
-    constants[SCALE] = (1.0 if factor > 1.0 else factor) / numbers[ACCUMULATE]
+    scale = (1.0 if factor > 1.0 else factor) / numbers[ACCUMULATE]
+    low = scale < _LOW  # in two steps, as float32 does not hold it
+    constants[SCALE], constants[RESCALE] = (scale / _LOW, _LOW) if low else (scale, 1.0)
     constants[MOST] = group[CLIP_VALUE]
     constants[DECAY] = 0.0 if group[DECOUPLED] != 0 else decay
     constants[SHRINK] = 1.0 - rate * decay if group[DECOUPLED] != 0 else 1.0

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from .._parameter import Parameter
 from ..errors import OptionError
@@ -51,6 +52,16 @@ def _check_known(cls, option, known, what):
         raise OptionError(f"{cls.__name__}: {what}; {cls.elsewhere[option]}")
     if option not in known:
         raise OptionError(f"{cls.__name__}: {what}{nearest(option, known)}")
+
+
+def check_attribute(cls, name):
+    """Raise OptionError for an attribute that nobody has, where an option of another name seems to be meant."""
+    meant = (
+        "lr" if name == "learning_rate" else next(iter(get_close_matches(name, _known(cls), n=1, cutoff=0.75)), None)
+    )
+    if name in cls.elsewhere or meant is not None:
+        hint = cls.elsewhere.get(name, f"did you mean {meant!r}?")
+        raise OptionError(f"{cls.__name__}: there is no attribute {name!r} to set; {hint}")
 
 
 def checked_options(cls, given):

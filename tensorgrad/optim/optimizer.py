@@ -10,7 +10,7 @@ from .._options import is_whole, whole
 from ..errors import GradientError, OptionError
 from ..kernels import current
 from ..kernels.updates import ACCUMULATE, BATCHES, CLIP_NORM, EMA, NUMBERS, RATE, STEP, Prepare, Update
-from ._given import COMMON, EMA_RATE, WHOLE, by_name, checked_groups, checked_options, signature
+from ._given import COMMON, EMA_RATE, WHOLE, by_name, check_attribute, checked_groups, checked_options, signature
 from ._group import Group, shown
 from ._numbers import Limit, Number
 from ._step import Step, take_one_by_one
@@ -94,6 +94,11 @@ class Optimizer:
         self._failed, self._stops = np.zeros(1, np.int64), np.zeros(1, np.int64)  # whether numbers were not finite
         self._steps: dict[bool, Step] = {}  # how to update tensors, made at the first step
         self._weights: Any = None  # while the averages are in their place
+
+    def __setattr__(self, name, value):
+        if not name.startswith("_") and name not in vars(self) and not hasattr(type(self), name):
+            check_attribute(type(self), name)
+        object.__setattr__(self, name, value)
 
     def _set_whole(self, name, clip_norm, ema, accumulate):
         accumulate = 1 if accumulate is None else whole(name, "accumulate", accumulate, least=1)

@@ -47,7 +47,8 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024, run=None):
     >>> evaluate(model, (np.zeros((4, 2)), np.array([0, 0, 0, 1])), metrics=["accuracy"])
     {'accuracy': 0.75}
 
-    `run`, if given, computes the model's outputs: fit keeps one from epoch to epoch.
+    The loss is that of all rows at once, as its mean may be one of weights. `run`, if given, computes the model's outputs:
+    fit keeps one from epoch to epoch.
     """
     X, y = checked(data, number_dtype(checked_model("evaluate", model)), "evaluate")
     model.check_inputs(X)
@@ -58,13 +59,10 @@ def evaluate(model, data, loss=None, metrics=(), batch_size=1024, run=None):
             'evaluate: nothing to evaluate; pass loss=nn.CrossEntropyLoss(), say, or metrics=["accuracy"]'
         )
     metrics = named_metrics(metrics)
-    outputs, total, run = [], 0.0, run or runner(model)
-    for rows in batches(len(X), size):
-        output, target = run(X[rows]), y[rows]
-        outputs.append(output)
-        if loss is not None:
-            with evaluating(model):
-                total += float(plain(loss(output, target))) * len(target)
-    together = np.concatenate(outputs)
-    result = {} if loss is None else {"loss": total / len(X)}
+    run = run or runner(model)
+    together = np.concatenate([run(X[rows]) for rows in batches(len(X), size)])
+    result = {}
+    if loss is not None:
+        with evaluating(model):
+            result["loss"] = float(plain(loss(together, y)))
     return result | {name: score(name, metric, together, y) for name, metric in metrics.items()}

@@ -120,7 +120,9 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
     for rows in (X,) if held_out is None else (X, held_out[0]):
         model.check_inputs(rows)
-    weights = row_weights("fit", sample_weight, class_weight, y, number_dtype(model))
+    weights = row_weights(
+        "fit", sample_weight, class_weight, y, number_dtype(model), getattr(loss, "ignore_index", None)
+    )
     if weights is not None:
         check_takes_weights("fit", checked_loss("fit", loss))
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))

@@ -7,10 +7,14 @@ import numpy as np
 from ..data.batches import checked_rows
 from ..errors import DataError, OptionError
 from ..nn import Module
+from ..nn.losses.loss import check_weights
 
 
-def row_weights(owner, sample_weight, class_weight, targets, dtype):
-    """sample_weight times the weight of each row's class, in `dtype`, or None where neither is given."""
+def row_weights(owner, sample_weight, class_weight, targets, dtype, ignored=None):
+    """sample_weight times the weight of each row's class, in `dtype`, or None where neither is given.
+
+    ignored: the label of rows that a loss leaves out.
+    """
     weights = None
     if sample_weight is not None:
         weights = checked_rows(sample_weight, dtype, f"{owner}: sample_weight")
@@ -25,9 +29,21 @@ def row_weights(owner, sample_weight, class_weight, targets, dtype):
         weights = of_rows if weights is None else _product(owner, weights, of_rows)
     if weights is None:
         return None
+    weights = np.ascontiguousarray(weights, dtype)
+    check_weights(owner, weights)
     if not weights.any():
         raise DataError(f"{owner}: all rows weigh 0; there is nothing to learn from")
-    return np.ascontiguousarray(weights, dtype)
+    if ignored is not None and not weights[_kept(targets, ignored, weights.ndim)].any():
+        raise DataError(
+            f"{owner}: all rows whose label is not the ignored {ignored} weigh 0; there is nothing to learn from"
+        )
+    return weights
+
+
+def _kept(targets, ignored, axes):
+    """Which weights are of a label that is not ignored."""
+    kept = targets != ignored
+    return kept if kept.ndim <= axes else kept.any(axis=tuple(range(axes, kept.ndim)))
 
 
 def _product(owner, weights, of_rows):

@@ -282,3 +282,29 @@ def test_a_state_of_another_class_is_refused(of, into):
     with pytest.raises(OptionError, match="another optimizer"):
         optimizer.load_state_dict(state)
     assert optimizer.decoupled == decoupled
+
+
+@pytest.mark.parametrize("name, meant", [("learning_rate", "lr"), ("weigth_decay", "weight_decay"), ("clipnorm", "clip_norm"), ("amsgrad", "optim.AMSGrad")])  # fmt: skip
+def test_an_attribute_that_nobody_has(name, meant):
+    adam = optim.Adam([tg.Parameter(np.ones(2))])
+    with pytest.raises(OptionError, match=f"Adam: there is no attribute '{name}' to set; .*{meant}"):
+        setattr(adam, name, 1)
+
+    class Mine(optim.SGD):
+        def __init__(self, parameters, **options):
+            super().__init__(parameters, **options)
+            self.history, self.note = [], "mine"
+
+    mine = Mine([tg.Parameter(np.ones(2))], lr=0.1)
+    mine.note = "changed"
+    assert mine.note == "changed" and mine.history == []
+
+
+@pytest.mark.parametrize("clip", [1.0, 1e-3])
+@pytest.mark.parametrize("large", [1e37, 3e38])
+def test_clipping_gradients_that_float32_hardly_holds(large, clip):
+    p = tg.Parameter(np.zeros(4, np.float32))
+    sgd = optim.SGD([p], lr=1.0, clip_norm=clip)
+    p.grad = np.array([large, -large, large, 0], np.float32)
+    sgd.step()
+    np.testing.assert_allclose(p.data, np.array([-1, 1, -1, 0]) * clip / np.sqrt(3), rtol=1e-5)

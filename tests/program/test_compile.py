@@ -255,3 +255,40 @@ def test_bad_arguments():
     assert step(ONES, 2).item() == 12
     tangled = tg.compile(lambda rows: sum(rows))
     assert tangled([1, 2]) == 3 and "pass arrays, numbers or models" in tangled.reason
+
+
+# ---- weights of samples ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, 1e-40])
+def test_weights_are_looked_at_in_every_call(bad):
+    loss_of = nn.MSELoss()
+    p = tg.Parameter(np.ones(3, np.float32))
+
+    @tg.compile
+    def step(x, w):
+        p.grad = None
+        loss = loss_of(p * x, x, sample_weight=w)
+        loss.backward()
+        return loss
+
+    x, good = np.ones(3, np.float32), np.array([1, 2, 0], np.float32)
+    for _ in range(3):
+        step(x, good)
+    assert not step.reason
+    with pytest.raises(tg.errors.DataError, match="MSELoss: (sample_weight must be|a weight of)"):
+        step(x, np.array([1, bad, 1], np.float32))
+    with pytest.raises(tg.errors.DataError, match="the weights sum to 0"):
+        step(x, np.zeros(3, np.float32))
+    assert step(x, good).item() == 0 and not step.reason
+
+
+def test_weights_that_are_computed_in_the_step():
+    loss_of = nn.MSELoss()
+
+    @tg.compile
+    def step(x, w):
+        return loss_of(x * 2, x, sample_weight=w * w)
+
+    x, w = np.array([1, 2], np.float32), np.array([1, 3], np.float32)
+    for _ in range(3):
+        assert step(x, w).item() == pytest.approx((1 + 9 * 4) / 10)
+    assert not step.reason

@@ -694,3 +694,30 @@ def test_compiling_is_no_part_of_the_time_of_training(capfd):
     assert history.compile_seconds == compiling.seconds - before >= 1
     assert history.seconds < 0.9
     assert "[00:00<" in capfd.readouterr().err.rpartition("1/1")[2]
+
+
+# ---- weights -----------------------------------------------------------------------------------------------------------
+def test_the_loss_of_evaluate_is_that_of_all_rows():
+    rng = np.random.default_rng(0)
+    model, X, y = nn.Sequential(nn.Dense(2, 3), rng=0), rng.normal(size=(50, 2)), rng.integers(0, 3, 50)
+    loss = nn.CrossEntropyLoss(weight=[0.1, 1.0, 5.0], ignore_index=0)
+    wanted = float(loss(tg.predict(model, X), y))
+    assert tg.evaluate(model, (X, y), loss=loss, batch_size=7)["loss"] == pytest.approx(wanted, rel=1e-6)
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.0001)
+    history = tg.fit(model, (X, y), loss=loss, optimizer=optimizer, validation=(X, y), batch_size=7, progress=False)
+    assert history["val_loss"][0] == pytest.approx(float(loss(tg.predict(model, X), y)), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "weights, y, said",
+    [
+        ([1, 1e-40, 1, 1], [0, 1, 1, 0], "a weight of 1e-40 is less than float32 can divide by"),
+        ([1, 0, 0, 1], [0, 1, 1, 0], "all rows whose label is not the ignored 0 weigh 0"),
+    ],
+)
+def test_weights_that_teach_nothing(weights, y, said):
+    model = nn.Sequential(nn.Dense(2, 2), rng=0).astype("float64" if "1e-40" in said else "float32")
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(tg.errors.DataError, match=said):
+        tg.fit(model, (np.ones((4, 2)), np.array(y)), loss=nn.CrossEntropyLoss(ignore_index=0), optimizer=optimizer,
+               sample_weight=np.array(weights), progress=False)  # fmt: skip

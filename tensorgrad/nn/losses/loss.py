@@ -15,6 +15,8 @@ from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError
 from ...kernels import constant, current
 from ..module import Module
 
+LEAST_WEIGHT = np.finfo(np.float32).tiny
+
 
 class Loss(Module):
     """Base of the losses: `loss(prediction, target, sample_weight=None)`.
@@ -24,8 +26,8 @@ class Loss(Module):
     an array of the values' leading axes: they are multiplied by it, and the mean is sum(w * values) / sum(w).
 
     Raises ShapeError where prediction and target would broadcast and for the mean over no rows, OptionError for an unknown
-    reduction, DTypeError for what are no numbers, DataError for weights that are negative or not finite, and where a mean
-    has no weight at all: all rows are ignored, or weigh 0.
+    reduction, DTypeError for what are no numbers, DataError for weights that are negative, not finite or above 0 but below
+    1.2e-38, and where a mean has no weight at all: all rows are ignored, or weigh 0.
 
     >>> class CubeLoss(Loss):
     ...     def values(self, prediction, target):
@@ -116,11 +118,20 @@ class Loss(Module):
             raise ShapeError(
                 f"{self.name}: sample_weight must have the shape of the losses {shape} or of their first axes, got {given}"
             )
-        if current.log is None and current.targets is None:  # fit has looked
-            check_weights(self.name, numbers(weight, f"{self.name}: sample_weight"))
+        if current.targets is None:  # fit has looked
+            if current.log is None:
+                check_weights(self.name, numbers(weight, f"{self.name}: sample_weight"))
+            elif type(weight) is Tensor:
+                current.log.glances.append((weight._array, self.check_weights_of_a_call))
         if type(weight) not in (Tensor, Parameter) and not is_grid(weight):
             weight = np.asarray(weight)
         return weight if len(given) == len(shape) else ops.reshape(weight, (*given, *[1] * (len(shape) - len(given))))
+
+    def check_weights_of_a_call(self, weights):
+        """Raise DataError for weights that a step which runs again must not be given."""
+        check_weights(self.name, weights)
+        if self.reduction == "mean" and not weights.any():
+            raise DataError(f"{self.name}: the weights sum to 0")
 
     def __repr__(self):
         """The class with the options that are not as they would be."""
@@ -192,11 +203,14 @@ def check_equal(name, a, a_shape, b, b_shape):
 
 
 def check_weights(name, weights):
-    """Raise DataError unless all weights are finite numbers of at least 0."""
+    """Raise DataError unless all weights are finite numbers of at least 0, and none too small to divide by."""
     wrong = ~((weights >= 0) & (weights < np.inf))
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise DataError(f"{name}: sample_weight must be finite and at least 0, got {weights[where]:g} at index {where}")
+    if ((weights > 0) & (weights < LEAST_WEIGHT)).any():
+        least = weights[weights > 0].min()
+        raise DataError(f"{name}: a weight of {least:g} is less than float32 can divide by; scale all weights up")
 
 
 def check_between(name, what, array, low, high, hint=""):
