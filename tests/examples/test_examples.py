@@ -148,6 +148,29 @@ def test_a_trial_of_the_pole_ends_where_it_is_lost_or_won(monkeypatch):
     assert len(cart.trial(lambda state: True, np.random.default_rng(0))) == 501
 
 
+def test_a_step_of_q_learning_is_that_of_the_formulas(monkeypatch):
+    from types import SimpleNamespace
+
+    import numpy as np
+
+    import tensorgrad as tg
+
+    cart = load(FOLDER / "cartpole.py", monkeypatch)
+    learner = cart.Learner(SimpleNamespace(hidden=8, lr=0.01, seed=0))
+    rng = np.random.default_rng(0)
+    for p in learner.target.parameters():
+        p.data = rng.normal(size=p.shape)
+    states, following = rng.normal(size=(2, 6, 4)).astype(np.float32)
+    right, ends = np.array([0, 1, 1, 0, 1, 0]), np.array([0, 0, 1, 0, 1, 0], np.float32)
+    goals = np.where(ends == 1, -1, 0.99 * tg.predict(learner.target, following).max(axis=1))
+    off = tg.predict(learner.model, states)[np.arange(6), right] - goals
+    huber = np.where(abs(off) < 1, off**2 / 2, abs(off) - 0.5).mean()
+    before, copy = learner.model.state_dict(), learner.target.state_dict()
+    assert learner.learn(states, np.eye(2, dtype=np.float32)[right], ends, following).item() == pytest.approx(huber)
+    assert all(np.any(before[name] != p.numpy()) for name, p in learner.model.named_parameters())
+    assert all(np.all(copy[name] == p.numpy()) for name, p in learner.target.named_parameters())
+
+
 def test_fractions_that_would_take_hours_are_refused(tmp_path):
     done = run(FOLDER / "exact_fractions.py", "--steps", "13", folder=tmp_path)
     assert done.returncode == 1
