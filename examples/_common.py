@@ -17,10 +17,11 @@ _HELP = {
 }
 
 
-def arguments(description, tensor, scalar, needs, **helps):
+def arguments(description, numbers, scalar=None, needs=(), without=(), **helps):
     """The command line of an example, parsed.
 
-    `tensor` and `scalar` are the default numbers on either engine, by name; `needs` names the packages it imports;
+    `numbers` are default numbers by name, and `scalar` those on the scalar engine, for an example that trains on either;
+    `needs` names the packages it imports, `without` the usual options (dtype, digits, quiet) that it does not have;
     `helps` say by name what a number means where it is not what it is in the other examples.
     """
     name = Path(sys.argv[0]).stem
@@ -29,26 +30,34 @@ def arguments(description, tensor, scalar, needs, **helps):
     def add(option, text, *more, **options):
         parser.add_argument(f"--{option.replace('_', '-')}", *more, help=text, **options)
 
-    text = "what trains the model: arrays and kernels, or one Value for each number, which is slow, so that the sizes "
-    add("engine", text + "are smaller then (default: tensor)", choices=["tensor", "scalar"], default="tensor")
-    for option, number in tensor.items():
-        text = f"{(_HELP | helps)[option]} (default: {number}; on the scalar engine {scalar[option]})"
+    if scalar:
+        text = (
+            "what trains the model: arrays and kernels, or one Value for each number, which is slow, so that the sizes "
+        )
+        add("engine", text + "are smaller then (default: tensor)", choices=["tensor", "scalar"], default="tensor")
+    for option, number in numbers.items():
+        default = f"default: {number}" + (f"; on the scalar engine {scalar[option]}" if scalar else "")
+        text = f"{(_HELP | helps)[option]} ({default})"
         add(option, text, type=number_type(type(number)), metavar="N" if isinstance(number, int) else "X")
     add("seed", "seed of all random numbers (default: 0)", type=number_type(int, 0), default=0, metavar="N")
-    text = "numbers of the tensor engine; the scalar one trains in Python's floats (default: float32)"
-    add("dtype", text, choices=["float32", "float64"], default="float32")
-    text = "decimal digits of the check at the end: with 50, say, it shows true errors (default: Python's floats)"
-    add("digits", text, type=number_type(int, 17), metavar="N")
-    text = f"where to save the picture: a .png, .svg or .pdf (default: pictures/{name}.png, or {name}-scalar.png)"
-    add("picture", text, type=picture_path, metavar="PATH")
-    add("quiet", "show no progress bar", "--no-progress", action="store_true")
+    path = f"default: pictures/{name}.png" + (f", or {name}-scalar.png" if scalar else "")
+    add("picture", f"where to save the picture: a .png, .svg or .pdf ({path})", type=picture_path, metavar="PATH")
+    if "dtype" not in without:
+        text = "numbers of the tensor engine; the scalar one trains in Python's floats (default: float32)"
+        add("dtype", text, choices=["float32", "float64"], default="float32")
+    if "digits" not in without:
+        text = "decimal digits of the check at the end: with 50, say, it shows true errors (default: Python's floats)"
+        add("digits", text, type=number_type(int, 17), metavar="N")
+    if "quiet" not in without:
+        add("quiet", "show no progress bar", "--no-progress", action="store_true")
     args = parser.parse_args()
-    for option, number in (tensor if args.engine == "tensor" else scalar).items():
+    on_values = scalar and args.engine == "scalar"
+    for option, number in (scalar if on_values else numbers).items():
         if getattr(args, option) is None:
             setattr(args, option, number)
     if args.picture is None:
-        args.picture = Path(f"pictures/{name}{'-scalar' if args.engine == 'scalar' else ''}.png")
-    for package in [*needs, "matplotlib", *(["mpmath"] if args.digits else [])]:
+        args.picture = Path(f"pictures/{name}{'-scalar' if on_values else ''}.png")
+    for package in [*needs, "matplotlib", *(["mpmath"] if getattr(args, "digits", None) else [])]:
         need(package, "examples", f"examples/{name}.py")
     return args
 
