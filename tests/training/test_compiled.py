@@ -337,7 +337,7 @@ def test_ctrl_c_ends_between_two_steps(count, batch_size, callbacks):
     timer.start()
     options = {"threads": count, "batch_size": batch_size, "callbacks": callbacks}
     model, optimizer, history = train(epochs=10**7, **options)
-    assert time.perf_counter() - pressed[0] < 1
+    assert time.perf_counter() - pressed[0] < 5
     assert history.stopped == "interrupted by Ctrl-C"
     assert (history.compiled, history.threads) == (True, count)
     assert optimizer.steps == len(history.steps) > 0
