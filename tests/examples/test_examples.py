@@ -224,6 +224,7 @@ def test_a_missing_package_says_which_pip_install_brings_it(script, tmp_path):
     )
 
 
+@pytest.mark.sampled(4)
 @each_example
 def test_a_picture_that_cannot_be_written_is_one_line_of_error(script, tmp_path):
     (tmp_path / "file").write_text("")
