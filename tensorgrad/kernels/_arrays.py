@@ -16,16 +16,16 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import jit
-from ._rows import LONGEST, UNUSED, put, run_row, word
+from ._memory import put, word
+from ._rows import LONGEST, UNUSED, run_row
 
 _TYPE, _COUNT, _ITEMS = object.__basicsize__ - 8, object.__basicsize__, tuple.__basicsize__
 _DATA, _AXES, _LENGTHS, _DTYPE, _FLAGS = (object.__basicsize__ + at for at in (0, 8, 16, 40, 48))
 _PLAIN, _WRITEABLE = 0x1 | 0x100, 0x400  # C-contiguous and aligned
 # Words about a kernel. Code that is kept for other processes may not know an address: they are here.
 _BUFFERS, _WORDS, _NDARRAY, _FLOAT32, _CODE32, _FLOAT64, _CODE64, _RESULT, _ERROR, _FIRST = (8 * i for i in range(10))
-_EACH = (
-    8 * 4
-)  # for each buffer: its dtype (0: that of the numbers), the bytes of an item, axes and flags that it must have
+# Four for each buffer: its dtype (0: that of the numbers), the bytes of an item, the axes and flags that it must have.
+_EACH = 8 * 4
 
 
 @jit

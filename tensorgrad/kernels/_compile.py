@@ -21,7 +21,7 @@ import re
 import threading
 from dataclasses import dataclass
 from inspect import signature
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -32,14 +32,14 @@ from ._jit import jit
 from ._log import current
 from ._rows import LONGEST, count_for
 
-_KINDS = {
+KINDS = {
     ":i": (np.dtype(np.int64), types.int64),
     ":u": (np.dtype(np.uint8), types.uint8),
     ":b": (np.dtype(np.bool_), types.boolean),
     ":d": (np.dtype(np.float64), types.float64),
     ":f": (np.dtype(np.float32), types.float32),
 }
-REAL = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
+REAL: dict[np.dtype, Any] = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Buffer:
     """One buffer of a declaration."""
 
     name: str
-    kind: str  # "" for the numbers' dtype, or one of _KINDS
+    kind: str  # "" for the numbers' dtype, or one of KINDS
     extents: tuple[str, ...]
     read: bool
     written: bool
@@ -87,9 +87,8 @@ class Kernel:
 
     def _declare(self, name, parameters, declaration, products=0):
         self.name, self.declaration = name, declaration
-        self.products = (
-            products  # how many matrix products m * k * n it makes; or multiplications, given sizes and a plan
-        )
+        # How many matrix products m * k * n it makes; or multiplications, given sizes and a plan.
+        self.products = products
         read, _, written = declaration.partition("->")
         self.buffers = [Buffer.parse(text, self.name, False) for text in read.split()]
         self.buffers += [Buffer.parse(text, self.name, True) for text in written.split()]
@@ -139,7 +138,7 @@ class Kernel:
         """The address of the machine code for numbers of this dtype: the very code that a call runs."""
         if real in self._addresses:
             return self._addresses[real]
-        kinds = [_KINDS[b.kind][1] if b.kind else REAL[real] for b in self.buffers]
+        kinds = [KINDS[b.kind][1] if b.kind else REAL[real] for b in self.buffers]
         wanted = tuple(types.Array(kind, len(b.extents), "C") for kind, b in zip(kinds, self.buffers, strict=True))
         self.body.compile(wanted)
         compiled = self.body.overloads[wanted]
@@ -150,12 +149,10 @@ class Kernel:
         return self._addresses[real]
 
     def _words_about(self):
-        buffers = [(_KINDS[b.kind][0] if b.kind else None, len(b.extents), b.written) for b in self.buffers]
-        return words_about(
-            buffers,
-            count_for(self._words),
-            [self._addresses.get(np.dtype(real), 0) for real in (np.float32, np.float64)],
-        )
+        """What `call_on` is to know of this kernel, with the machine code that there is."""
+        buffers = [(KINDS[b.kind][0] if b.kind else None, len(b.extents), b.written) for b in self.buffers]
+        codes = [self._addresses.get(real, 0) for real in REAL]
+        return words_about(buffers, count_for(self._words), codes)
 
     def sizes(self, shapes):
         """{extent: length} of a call with buffers of these shapes; AssertionError where they do not fit."""
@@ -183,8 +180,8 @@ class Kernel:
         real = next((a.dtype for a, b in zip(arrays, self.buffers, strict=True) if not b.kind), None)
         for b, a in zip(self.buffers, arrays, strict=True):
             where = f"{self.name}: {b.name}{list(a.shape)} {a.dtype}"
-            if b.kind and a.dtype != _KINDS[b.kind][0]:
-                raise AssertionError(f"{where}: expected dtype {_KINDS[b.kind][0]}")
+            if b.kind and a.dtype != KINDS[b.kind][0]:
+                raise AssertionError(f"{where}: expected dtype {KINDS[b.kind][0]}")
             if not b.kind and (a.dtype not in REAL or a.dtype != real):
                 raise AssertionError(f"{where}: expected float32 or float64, the same for all")
             if not (a.flags.c_contiguous and a.flags.aligned):

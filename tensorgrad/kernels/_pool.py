@@ -19,13 +19,13 @@ import numpy as np
 from numba import types
 
 from ._arrays import array_at, has_shape, numbers_of, readable
-from ._compile import _KINDS, REAL
+from ._compile import KINDS, REAL
 from ._jit import jit
-from ._rows import put, row_of, run_row, word
-from .threads import _fetch_add, _give_way, _load, _pause, _store
+from ._memory import fetch_add, give_way, load, pause, put, store, word
+from ._rows import row_of, run_row
 
 AWAKE = 100e-6  # seconds that a thread waits for more work before it sleeps
-BUFFERS = 10  # the most of a kernel that can be shared
+BUFFERS = 10  # the most of a kernel that can be shared: their addresses stand in the line of _JOB
 _LINE = 16  # words; processors fetch lines in pairs
 _TAKEN, _JOB, _DONE, _POSTED, _ASLEEP, _LEFT = (i * _LINE for i in range(6))  # _LEFT: a line for each thread
 _FAILED, _QUIT = _DONE + 1, _POSTED + 1
@@ -34,8 +34,7 @@ _ABOUT = 6  # and for each buffer: where its size stands in the row, its way, nu
 # What a chunk is given of a buffer: all, its share, where that begins, or one like it that no other chunk has.
 _WHOLE, _SLICED, _TOLD, _OWN = range(4)
 _ROW = 160  # words, more than those of any row: the last one tells where a chunk begins
-
-_ENDED = False, True, False, None
+_ENDED = False, True, False, None  # what `Pool.run` makes of what `_run` says
 
 # Found in the C library when the code is loaded.
 _CALLS, _size = (("_read", "_write"), types.int32) if os.name == "nt" else (("read", "write"), types.intp)
@@ -75,15 +74,15 @@ def _work(words, threads, me, row):
     for k in range(threads):
         owner = (me + k) % threads
         left = words + 8 * (_LEFT + owner * _LINE)
-        while _load(left) > 0:
-            claimed = _fetch_add(left, -1)
+        while load(left) > 0:
+            claimed = fetch_add(left, -1)
             if claimed <= 0:
                 break
             plan = word(words + 8 * _JOB)
             i = word(plan + 8) * (owner + 1) // threads - claimed
             if _chunk(words, plan, i, row) != 0:
-                _store(words + 8 * _FAILED, 1)
-            _fetch_add(words + 8 * _DONE, 1)
+                store(words + 8 * _FAILED, 1)
+            fetch_add(words + 8 * _DONE, 1)
             found += 1
     return found
 
@@ -107,31 +106,31 @@ def _run(words, plan, awaken, row, arrays):
     if not _fits(plan, arrays):
         return 3
     taken = words + 8 * _TAKEN
-    if _load(taken) != 0 or _fetch_add(taken, 1) != 0:
+    if load(taken) != 0 or fetch_add(taken, 1) != 0:
         return 0
     threads, chunks, buffers = word(plan), word(plan + 8), word(plan + 32)
     put(words + 8 * _JOB, plan)
     for b in range(buffers):
         put(words + 8 * (_JOB + 1 + b), numbers_of(array_at(arrays, b)))
-    _store(words + 8 * _DONE, 0)
-    _store(words + 8 * _FAILED, 0)
+    store(words + 8 * _DONE, 0)
+    store(words + 8 * _FAILED, 0)
     for t in range(threads):
-        _store(words + 8 * (_LEFT + t * _LINE), chunks * (t + 1) // threads - chunks * t // threads)
-    _fetch_add(words + 8 * _POSTED, 1)
-    asleep = min(_load(words + 8 * _ASLEEP), chunks - 1)
+        store(words + 8 * (_LEFT + t * _LINE), chunks * (t + 1) // threads - chunks * t // threads)
+    fetch_add(words + 8 * _POSTED, 1)
+    asleep = min(load(words + 8 * _ASLEEP), chunks - 1)
     if asleep > 0:
-        _fetch_add(words + 8 * _ASLEEP, -asleep)
+        fetch_add(words + 8 * _ASLEEP, -asleep)
         _write(awaken, words, asleep)
     _work(words, threads, 0, row)
     spins = 0
-    while _load(words + 8 * _DONE) < chunks:
+    while load(words + 8 * _DONE) < chunks:
         spins += 1
         if spins < 2000:
-            _pause()
+            pause()
         else:
-            _give_way()
-    failed = _load(words + 8 * _FAILED)
-    _store(taken, 0)
+            give_way()
+    failed = load(words + 8 * _FAILED)
+    store(taken, 0)
     return 1 + failed
 
 
@@ -140,8 +139,8 @@ def _serve(words, threads, me, row, bed, spins):
     """Work on jobs as they come; False when told to quit, True when `read` failed."""
     seen, idle = 0, 0
     while True:
-        posted = _load(words + 8 * _POSTED)
-        if _load(words + 8 * _QUIT) != 0:
+        posted = load(words + 8 * _POSTED)
+        if load(words + 8 * _QUIT) != 0:
             return False
         if posted != seen:
             seen = posted
@@ -149,12 +148,12 @@ def _serve(words, threads, me, row, bed, spins):
                 idle = 0
         elif idle < spins:
             idle += 1
-            _pause()
+            pause()
         else:
             idle = 0
-            _fetch_add(words + 8 * _ASLEEP, 1)
-            if _load(words + 8 * _POSTED) != seen:  # a byte that is already written for it wakes the next that sleeps
-                _fetch_add(words + 8 * _ASLEEP, -1)
+            fetch_add(words + 8 * _ASLEEP, 1)
+            if load(words + 8 * _POSTED) != seen:  # a byte that is already written for it wakes the next that sleeps
+                fetch_add(words + 8 * _ASLEEP, -1)
             elif _read(bed, row, 1) <= 0:
                 return True
 
@@ -162,7 +161,7 @@ def _serve(words, threads, me, row, bed, spins):
 @jit
 def _pauses(n):
     for _ in range(n):
-        _pause()
+        pause()
 
 
 class Pool:
@@ -238,7 +237,7 @@ def plan_of(kernel, threads, even, shapes, dtypes, sums=False):
     """
     sizes, extent = kernel.sizes(shapes), dealt(kernel, sums)
     real = next((np.dtype(d.type) for b, d in zip(kernel.buffers, dtypes, strict=True) if not b.kind), np.dtype(float))
-    declared = [_KINDS[b.kind][0] if b.kind else real for b in kernel.buffers]  # dtypes that NumPy keeps one object of
+    declared = [KINDS[b.kind][0] if b.kind else real for b in kernel.buffers]  # dtypes that NumPy keeps one object of
     if extent is None or not sizes[extent] or real not in REAL or declared != list(dtypes):
         return None
     length, most = sizes[extent], max(map(math.prod, shapes))

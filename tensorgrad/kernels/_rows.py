@@ -16,6 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import jit
+from ._memory import word
 
 # A call passes one of these numbers of words; unused ones do no harm.
 _WORDS = 16, 24, 32, 40, 48, 56, 64, 80, 96, 128
@@ -50,27 +51,6 @@ def run_row(typingctx, row):
         return result
 
     return types.int32(types.int64), emit
-
-
-@intrinsic  # type: ignore[arg-type]
-def word(typingctx, address):
-    """The integer at an address."""
-
-    def emit(context, builder, signature, values):
-        return builder.load(builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
-
-    return types.int64(types.int64), emit
-
-
-@intrinsic  # type: ignore[arg-type]
-def put(typingctx, address, value):
-    """Set the integer at an address."""
-
-    def emit(context, builder, signature, values):
-        builder.store(values[1], builder.inttoptr(values[0], ir.IntType(64).as_pointer()))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), emit
 
 
 @jit

@@ -296,6 +296,7 @@ def batch_norm_backward(g, x, mean, scale, tilt, level, out):
 @kernel("g[m,n] x[m,n] weight[n] mean[n] rest[n] inverse[n] about:d[4] -> "
         "dweight[n] dbias[n] scale[n] tilt[n] level[n] out[m,n]")  # fmt: skip
 def batch_norm_backward_at_once(g, x, weight, mean, rest, inverse, about, dweight, dbias, scale, tilt, level, out):
+    """All of the backward; see `batch_norm_at_once`."""
     _slopes(g, x, mean, rest, inverse, dweight, dbias)
     _tilts(weight, rest, inverse, dweight, dbias, about, scale, tilt, level)
     _backward(g, x, mean, scale, tilt, level, out)
