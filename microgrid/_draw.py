@@ -27,7 +27,7 @@ from ._drawing import (
     dot_text,
     left_out,
     markup,
-    nearest,
+    numbered,
     tip,
 )
 from .value import Value
@@ -55,7 +55,7 @@ def draw(root, *, grads: bool = True, depth: int | None = None) -> Drawing:
     True
     """
     roots = _roots(root)
-    number = nearest(roots, depth, "draw")
+    number = numbered(roots, depth, "draw")
     lines, edges = [], []
     for v, i in number.items():
         lines.append(f"{i} [label=<{_box(v, v in roots, grads)}>]")

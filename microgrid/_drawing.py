@@ -194,7 +194,7 @@ def _length(edges) -> int:
     return sum(column[head] - column[tail] for tail, head, _ in edges)
 
 
-def nearest(roots, depth, name) -> dict:
+def numbered(roots, depth, name) -> dict:
     """The nodes to draw, numbered: the roots and their `parents` up to `depth` steps back, None for all.
 
     Raises ValueError in the name of a function for a depth that is none, and where they are too many for a picture.

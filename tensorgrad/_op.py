@@ -150,9 +150,9 @@ class Op:
         y = saved[0] if type(saved) is tuple else saved
         if type(y) is not np.ndarray:  # NumPy gives a bare number where no axes are left
             y = saved = np.asarray(y)
-        trace = mode.trace
-        if trace is not None:
-            trace.forward(self, arrays, options, y)
+        watch = mode.watch
+        if watch is not None:
+            watch.forward(self, arrays, options, y)
         if plain == len(inputs):
             return y
         if True not in needs or not mode.recording:
@@ -166,8 +166,8 @@ class Op:
             if type(option) in CHANGING and log is None:
                 options[name] = frozen(option)
         node = Node(self, inputs, options, saved, needs)
-        if trace is not None:
-            trace.recorded(node)
+        if watch is not None:
+            watch.recorded(node)
         return Tensor(y, True, node)
 
     def _on_integers(self, function, x, plain, options):
@@ -250,8 +250,8 @@ class Op:
                 grads = self._follow_rules_by_kernels(needs, g, node.saved, arrays, node.options)
             else:
                 grads = self._follow_rules(needs, g, node.saved, arrays, node.options)
-        if mode.trace is not None and not recorded:
-            mode.trace.pulled(node, g, [(x, gx) for x, gx, need in zip(inputs, grads, needs, strict=True) if need])
+        if mode.watch is not None and not recorded:
+            mode.watch.pulled(node, g, [(x, gx) for x, gx, need in zip(inputs, grads, needs, strict=True) if need])
         return grads
 
     def _follow_rules(self, needs, g, y, inputs, options):

@@ -24,7 +24,7 @@ tick = itertools.count(1).__next__  # one clock numbers the nodes and the change
 class _Mode(threading.local):
     outer: tuple | list = ()  # what `recording` was before each no_grad that was entered
     recording = True  # ops on tensors that require gradients leave nodes
-    trace: Any = None  # a check.Trace while one is watching every op and its gradients
+    watch: Any = None  # a Watch, who is told of every op, module and gradient
 
 
 mode = _Mode()

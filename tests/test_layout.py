@@ -19,6 +19,7 @@ LAYERS = [
     ["kernels"],
     ["_registry", "_samples", "_random"],
     ["_tape"],
+    ["_watch"],
     ["_tensor"],
     ["_parameter"],
     ["_coerce", "_logged"],

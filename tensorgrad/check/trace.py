@@ -1,9 +1,8 @@
 """Trace: what every op really got and gave, forward and backward, with the layer that called it."""
 
-import contextlib
 from dataclasses import dataclass, field
 
-from .._tape import mode
+from .._watch import Watch
 
 
 @dataclass
@@ -19,35 +18,22 @@ class Call:
     grads: dict = field(default_factory=dict)  # input number -> gradient that was handed on
 
 
-class Trace:
+class Trace(Watch):
     """Watch a model's calls inside a `with` block: `trace.calls`, in order of computation."""
 
     def __init__(self, model):
         self.calls = []
         self._paths = {id(module): path for path, module in model.named_modules()}
-        self._inside = []
         self._by_node = {}
         self.in_backward = False  # set once the forward is done
 
-    def __enter__(self):
-        self._outer, mode.trace = mode.trace, self
-        return self
-
-    def __exit__(self, *_):
-        mode.trace = self._outer
-
-    @contextlib.contextmanager
-    def inside(self, module):
-        self._inside.append(self._paths.get(id(module), type(module).__name__))
-        try:
-            yield
-        finally:
-            self._inside.pop()
+    def entered(self, module):
+        return self._paths.get(id(module), type(module).__name__)
 
     def forward(self, op, arrays, options, y):
         if self.in_backward:  # ops that a backward rule calls: the rule's result is what is judged
             return
-        self.calls.append(Call(op, arrays, options, y, self._inside[-1] if self._inside else ""))
+        self.calls.append(Call(op, arrays, options, y, self.layers[-1] if self.layers else ""))
 
     def recorded(self, node):
         self._by_node[node] = self.calls[-1]

@@ -43,7 +43,7 @@ def call_with_hooks(module, args, kwargs):
     name, hooks = type(module).__name__, module._hooks
     if current.log is not None and any(hook.kind in (FORWARD, GRADIENT) for hook in hooks):
         current.log.fail(f"a hook on {name} is Python")
-    with contextlib.nullcontext() if mode.trace is None else mode.trace.inside(module):
+    with contextlib.nullcontext() if mode.watch is None else mode.watch.inside(module):
         y = module.forward(*args, **kwargs)
     for hook in hooks:
         if hook.kind != GRADIENT:

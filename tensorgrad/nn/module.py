@@ -93,9 +93,9 @@ class Module:
             current.log.watch(vars(self).values())
         if self._hooks:
             return call_with_hooks(self, args, kwargs)
-        if mode.trace is None:
+        if mode.watch is None:
             return self.forward(*args, **kwargs)
-        with mode.trace.inside(self):
+        with mode.watch.inside(self):
             return self.forward(*args, **kwargs)
 
     def fused_with(self, following):

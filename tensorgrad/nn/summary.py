@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .._options import wholes
-from .._tape import mode
 from .._tensor import Tensor
+from .._watch import Watch
 from ..errors import DTypeError, OptionError, ShapeError
 from ._hooks import Handle
 
@@ -91,14 +91,13 @@ def summarise(model, input_shape, dtype):
         raise
 
 
-class _Calls:
+class _Calls(Watch):
     """Watches one call of a model: which modules are called, what they give, and the ops that run in them."""
 
     def __init__(self, model):
         self.model, self.modules = model, list(model.named_modules())
         self.paths = {id(module): path for path, module in self.modules}
         self.rows: list[Layer] = []
-        self.inside_of: list[Layer] = []  # the modules being called
         self.counted: set = set()  # parameters
         self.last: Any = None  # the call that ended last
 
@@ -107,16 +106,13 @@ class _Calls:
         from .._program.callable import evaluating
 
         before = [(m, vars(m).get("_hooks")) for _, m in self.modules]
-        outer = mode.trace
         try:
-            with evaluating(self.model), np.errstate(all="ignore"):
-                mode.trace = self
+            with evaluating(self.model), np.errstate(all="ignore"), self:
                 for m, _ in before:
                     m._hooks = ()
                     Handle(m, "summary", self.ended)
                 self.model(Tensor(x))
         finally:
-            mode.trace = outer
             for m, hooks in before:
                 del m._hooks
                 if hooks is not None:
@@ -135,26 +131,27 @@ class _Calls:
         return Layer(
             self.paths.get(id(module), ""), type(module).__name__ if "\n" in text else text, depth,
             parameters=sum(p.size for p in own.values()), trainable=sum(p.size for p in own.values() if p.requires_grad),
-            within=self.inside_of[-1].path if self.inside_of else "",
+            within=self.layers[-1].path if self.layers else "",
         )  # fmt: skip
 
-    # ---- what a trace is told -------------------------------------------------------------------------------------
+    # ---- what it is told ------------------------------------------------------------------------------------------
+    def entered(self, module):
+        self.rows.append(self.row(module, len(self.layers)))
+        return self.rows[-1]
+
     @contextlib.contextmanager
     def inside(self, module):
-        """A module is being called."""
-        self.rows.append(self.row(module, len(self.inside_of)))
-        self.inside_of.append(self.rows[-1])
-        yield
-        self.last = self.inside_of.pop()
+        with super().inside(module):
+            yield
+            self.last = self.layers[-1]
 
     def ended(self, module, inputs, output):
         """The call that was left last gave this."""
         self.last.output_shape = _shape(output)
 
     def forward(self, op, arrays, options, y):
-        """An op was called in the innermost module."""
-        if self.inside_of:
-            self.inside_of[-1].flops += flops(op, arrays, options, y)
+        if self.layers:
+            self.layers[-1].flops += flops(op, arrays, options, y)
 
 
 def _not_called(row):

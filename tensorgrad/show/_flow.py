@@ -1,6 +1,5 @@
 """What a model or a tensor was computed from: ops, parameters and inputs, and the layers that they are in."""
 
-import contextlib
 import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .._parameter import Parameter
-from .._tape import mode
 from .._tensor import Tensor
+from .._watch import Watch
 from ..data.batches import checked_rows
 from ..errors import DTypeError, GraphError, OptionError
 from ..nn._hooks import Handle
@@ -61,23 +60,19 @@ def of_model(model, inputs) -> list[Part]:
 
 
 def _watched(model, arrays) -> list[Part]:
-    watch = _Watch(model, arrays := [a.copy() for a in arrays])
+    watch = _Parts(model, arrays := [a.copy() for a in arrays])
     for _, module in model.named_modules():  # one that is watched is called by itself, not together with the next
         Handle(module, "draw", lambda *_: None)
-    outer, mode.trace = mode.trace, watch
-    try:
-        with np.errstate(all="ignore"):
-            result = model(*map(Tensor, arrays))
-    finally:
-        mode.trace = outer
+    with watch, np.errstate(all="ignore"):
+        result = model(*map(Tensor, arrays))
     found = [part for array in _arrays(result) if (part := watch.made(array)) is not None]
     if not any(part.role == OP for part in found):
         raise OptionError(f"draw: {model!r} called no op on its input, there is nothing to draw")
     return found
 
 
-class _Watch:
-    """What is told of every op and every module that is called, while it is `mode.trace`."""
+class _Parts(Watch):
+    """Makes Parts of the ops that a model calls, and of the arrays that they take."""
 
     def __init__(self, model, inputs):
         self.paths = {id(module): path for path, module in model.named_modules()}
@@ -86,29 +81,16 @@ class _Watch:
         self.names |= {id(a): (INPUT, f"input {i}" if len(inputs) > 1 else "input") for i, a in enumerate(inputs)}
         self.parts: dict[int, Part] = {}  # by the id of the array
         self.kept: list = []  # arrays: their ids are those of no others
-        self.layers: tuple = ()
 
-    @contextlib.contextmanager
-    def inside(self, module):
-        """A module is being called."""
+    def entered(self, module):
         name = repr(module)
-        name = type(module).__name__ if "\n" in name else name
-        outside = self.layers
-        self.layers = (*outside, Call(self.paths.get(id(module), ""), name))
-        try:
-            yield
-        finally:
-            self.layers = outside
+        return Call(self.paths.get(id(module), ""), type(module).__name__ if "\n" in name else name)
 
     def forward(self, op, arrays, options, y):
-        """An op was called."""
         named = zip(_names(op, arrays), arrays, strict=True)
         parents = [part for name, a in named if (part := self.taken(name, a)) is not None]
         self.parts[id(y)] = Part(OP, op.name, y.shape, y.dtype, self.layers, parents)
         self.kept.append(y)
-
-    def recorded(self, node):
-        """The op left this node."""
 
     def made(self, array):
         """The part that an array is, or is a view of; None if no op, parameter or input made it."""

@@ -1,5 +1,6 @@
 """Models and tensors as pictures of graphs: a box for each op, inside the layer that called it."""
 
+import contextlib
 import itertools
 from collections import Counter
 
@@ -17,7 +18,7 @@ from microgrid._drawing import (
     dot_text,
     left_out,
     markup,
-    nearest,
+    numbered,
 )
 from microgrid._drawing import Drawing as ScalarDrawing
 
@@ -28,8 +29,9 @@ from .._tensor import Tensor
 from ..errors import FileError, GraphError, MissingPackage, OptionError
 from ..nn import Module
 from ._flow import CONSTANT, INPUT, LAYER, OP, PARAMETER, folded, in_order, of_model, of_tensor
+from .palette import OKABE_ITO
 
-GREEN, PALE_GREEN, PALE_GREY, WHITE = "#009E73", "#DDF2EA", "#F6F6F6", "#FFFFFF"
+GREEN, PALE_GREEN, PALE_GREY, WHITE = OKABE_ITO[2], "#DDF2EA", "#F6F6F6", "#FFFFFF"
 COLOURS = {
     INPUT: (GREEN, PALE_GREEN),
     PARAMETER: (BLUE, PALE_BLUE),
@@ -73,15 +75,6 @@ def draw(model, input=None, depth=None):
     >>> draw(model, [[0.5, 1.0]], depth=1)
     <Drawing of 4 nodes and 3 edges>
     """
-    try:
-        return _draw(model, input, depth)
-    except ValueError as error:
-        if type(error) is not ValueError:
-            raise
-        raise OptionError(str(error)) from None  # microgrid's
-
-
-def _draw(model, input, depth):
     if depth is not None:
         depth = whole("draw", "depth", depth, 0)
     if isinstance(model, Module):
@@ -99,11 +92,21 @@ def _draw(model, input, depth):
         import microgrid
         from microgrid._grid import lift
 
-        drawing = microgrid.draw(lift(model), depth=depth)
+        with _as_option_error():
+            drawing = microgrid.draw(lift(model), depth=depth)
         return Drawing(drawing.dot, drawing.nodes, drawing.edges)
     raise OptionError(
         f"draw: expected a model (nn.Module) and an input, a Tensor, or a grid of Values, got {type(model).__name__}"
     )
+
+
+@contextlib.contextmanager
+def _as_option_error():
+    """What microgrid refuses is refused with tensorgrad's error."""
+    try:
+        yield
+    except ValueError as error:
+        raise OptionError(str(error)) from None
 
 
 def _opened(results, depth):
@@ -135,7 +138,8 @@ def _size(results):
 
 def _drawing(results, depth):
     """The picture of parts that results were made of, layer by layer."""
-    number = nearest(results, depth, "draw")
+    with _as_option_error():
+        number = numbered(results, depth, "draw")
     beside = _beside(results, number)
     aside = {part for parts in beside.values() for part in parts}
     inside: dict = {}  # {Call: {the same for what is called in it, None: [parts]}}

@@ -272,10 +272,10 @@ def test_the_model_is_left_as_it_was():
 
 
 def test_watching_ends_with_an_error():
-    model, seen = classifier(), _tape.mode.trace
+    model, seen = classifier(), _tape.mode.watch
     with pytest.raises(tg.errors.LabelError):
         tg.compare(model, X, LABELS + 3, loss=nn.CrossEntropyLoss())
-    assert _tape.mode.trace is seen is None
+    assert _tape.mode.watch is seen is None
 
 
 # ---- what it prints, and refuses --------------------------------------------------------------------------------------

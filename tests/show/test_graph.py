@@ -200,7 +200,16 @@ def test_a_model_that_changes_its_input_changes_a_copy():
 def test_a_watch_ends_where_the_model_raises():
     with pytest.raises(errors.ShapeError, match=r"Dense\(7, 2\): expected input of shape \(\.\.\., 7\), got \(4, 8\)"):
         tg.draw(nn.Dense(7, 2), X)
-    assert tg._tape.mode.trace is None
+    assert tg._tape.mode.watch is None
+
+
+def test_what_a_model_raises_arrives_as_it_is():
+    def refuse(x):
+        raise ValueError("not today")
+
+    with pytest.raises(ValueError, match=r"^not today$") as error:
+        tg.draw(nn.Sequential(nn.Lambda(refuse)), X)
+    assert error.type is ValueError
 
 
 # ---- large models -----------------------------------------------------------------------------------------------------
