@@ -15,7 +15,7 @@ ROOT = Path(tg.__file__).parent
 # they run when everything is loaded.
 LAYERS = [
     ["errors"],
-    ["_options", "_names"],
+    ["_options", "_names", "_file"],
     ["kernels"],
     ["_registry", "_samples", "_random"],
     ["_tape"],

@@ -2,12 +2,17 @@
 
 import numpy as np
 
+from .._file import checked_path, read, write
 from .._parameter import Parameter
 from ..errors import CheckpointError, DTypeError, OptionError, TensorgradError
 from ..nn import Module
 from ._architecture import described, rebuilt
-from ._file import SUFFIX, checked_path, read, write
 from ._format import decoded, encoded
+
+SUFFIX = ".safetensors"
+_KEPT = [
+    np.dtype(kind) for kind in ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
+]  # in a file
 
 
 def save(model, path):
@@ -90,7 +95,7 @@ def load(path, into=None):
 
 
 def _kind(x):
-    return f"the class {x.__name__}" if isinstance(x, type) else f"a {type(x).__name__}"
+    return f"the class {x.__name__}" if isinstance(x, type) else type(x).__name__
 
 
 def _numbers(model):
@@ -107,9 +112,6 @@ def _numbers(model):
             hint = '; model.to("tensor") has float64' if array.dtype == object else ""
             raise DTypeError(f"save: {name} has {of}, and a file holds floats, whole numbers and booleans{hint}")
     return {name: np.array(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
-
-
-_KEPT = [np.dtype(kind) for kind in ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]]
 
 
 def _new(what, arrays, description):

@@ -1,12 +1,11 @@
 """Figures without windows: made, tidied up and written to a file."""
 
-import os
-import tempfile
-from pathlib import Path
+import io
 
 import numpy as np
 
-from ..errors import FileError, OptionError, need
+from .._file import checked_path, write
+from ..errors import OptionError, need
 from .palette import INK, LINE, QUIET
 
 
@@ -31,28 +30,15 @@ def save_picture(picture, path, dpi=110):
     'empty.png'
     """
     figure = _figure_of(picture)
-    path = Path(path)
+    path = checked_path("save_picture", path)
     kinds = figure.canvas.get_supported_filetypes()
     if (kind := path.suffix.lstrip(".").lower()) not in kinds:
         raise OptionError(
             f"save_picture: expected a path that ends in one of .{', .'.join(sorted(kinds))}, got {str(path)!r}"
         )
-    unfinished = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            unfinished = Path(file.name)
-            figure.savefig(file, format=kind, dpi=dpi)
-        unfinished.chmod(0o666 & ~_umask())  # a temporary file is private; a picture has the rights of any new file
-        unfinished.replace(path)
-    except OSError as error:
-        raise FileError(
-            f"save_picture: cannot write {str(path)!r}: {error.strerror or error}; "
-            "give a path in a folder that you may write to"
-        ) from error
-    finally:
-        if unfinished is not None:
-            unfinished.unlink(missing_ok=True)
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, dpi=dpi)
+    write("save_picture", path, file.getvalue(), folders=True)
     return path
 
 
@@ -94,10 +80,3 @@ def tidy(axes, title="", xlabel="", ylabel=""):
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(LINE)
-
-
-def _umask():
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

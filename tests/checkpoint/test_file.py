@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad import nn
-from tensorgrad.checkpoint import _file
+from tensorgrad import _file, nn
 from tensorgrad.errors import FileError, OptionError
 
 
@@ -161,7 +160,10 @@ def test_a_folder_that_is_read_only():
             except tg.errors.FileError as error:
                 print(error)
         """)
-        assert process.communicate()[0] == f"save: cannot write {str(path)!r}: Permission denied\n"
+        assert (
+            process.communicate()[0]
+            == f"save: cannot write {str(path)!r}: Permission denied; give a path in a folder that you may write to\n"
+        )
         check_old(path)
         os.chmod(folder, 0o755)
 
@@ -171,7 +173,7 @@ def test_a_folder_that_is_read_only():
     [
         ("no/such/model.safetensors", ": No such file or directory; make its folder first$"),
         ("folder.safetensors", ": it is a folder$"),
-        ("model.safetensors/model.safetensors", ": Not a directory$"),
+        ("model.safetensors/model.safetensors", ": Not a directory; give a path in a folder that you may write to$"),
         ("a\0b.safetensors", ": .*null byte"),
         ("x" * 300 + ".safetensors", ": File name too long$"),
     ],

@@ -126,9 +126,9 @@ def test_shared_parameters(path):
     ("into", "text"),
     [
         (nn.Dense, r"got the class Dense; make one: into=Dense\(...\)$"),
-        ({}, "got a dict$"),
-        (0, "got a int$"),
-        (np.ones(2), "got a ndarray$"),
+        ({}, "got dict$"),
+        (0, "got int$"),
+        (np.ones(2), "got ndarray$"),
     ],
 )
 def test_what_is_no_model(into, text, path):

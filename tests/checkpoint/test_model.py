@@ -334,10 +334,10 @@ def test_a_model_that_holds_itself(path):
     [
         (
             {"w": np.ones(2)},
-            r"^save: expected a model \(nn.Module\), got a dict; numbers by name are saved by np.savez",
+            r"^save: expected a model \(nn.Module\), got dict; numbers by name are saved by np.savez",
         ),
         (nn.Dense, r"^save: expected a model \(nn.Module\), got the class Dense"),
-        (None, r"^save: expected a model \(nn.Module\), got a NoneType"),
+        (None, r"^save: expected a model \(nn.Module\), got NoneType"),
     ],
 )
 def test_what_is_no_model(model, text, path):

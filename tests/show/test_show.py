@@ -1,5 +1,6 @@
 """The pictures: what is drawn, what is refused, and that nothing outside the figure changes."""
 
+import os
 import subprocess
 import sys
 
@@ -221,13 +222,13 @@ def test_save_replaces_a_picture_only_by_a_complete_one(tmp_path, monkeypatch):
     figure, path = show.new_figure(1, 1), tmp_path / "a.png"
     path.write_text("before")
 
-    def fail(file, **options):
-        file.write(b"half")
+    def fail(descriptor):
+        assert len(list(tmp_path.iterdir())) == 2
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(figure, "savefig", fail)
-        with pytest.raises(errors.FileError, match=r"cannot write .*a.png': No space left on device; give a path"):
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(errors.FileError, match=r"^save_picture: cannot write .*a.png': No space left on device$"):
             show.save_picture(figure, path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]

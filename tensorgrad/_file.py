@@ -5,9 +5,15 @@ import secrets
 import stat
 from pathlib import Path
 
-from ..errors import FileError, OptionError
+from .errors import FileError, OptionError
 
-SUFFIX = ".safetensors"
+_ELSEWHERE = "; give a path in a folder that you may write to"
+_HINTS = {
+    FileNotFoundError: "; make its folder first",
+    FileExistsError: _ELSEWHERE,
+    NotADirectoryError: _ELSEWHERE,
+    PermissionError: _ELSEWHERE,
+}
 
 
 def checked_path(owner, path):
@@ -28,8 +34,8 @@ def read(owner, path):
         raise FileError(f"{owner}: cannot read {str(path)!r}: {_reason(error)}") from error
 
 
-def write(owner, path, data):
-    """Write bytes to a path: a file beside it takes its place once all is on the disk.
+def write(owner, path, data, folders=False):
+    """Write bytes to a path: a file beside it takes its place once all is on the disk. `folders`: missing ones are made.
 
     What a symbolic link points to is replaced, and a new file has the permissions of an old one, else those of any new
     file. FileError for a path that cannot be written; what was there stays as it was, and nothing else is left behind.
@@ -37,6 +43,8 @@ def write(owner, path, data):
     unfinished = None
     try:
         target = Path(os.path.realpath(path))
+        if folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
         mode = _mode(target)
         unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.unfinished")
         with open(unfinished, "xb") as file:  # which has the permissions of any new file
@@ -48,7 +56,7 @@ def write(owner, path, data):
         os.replace(unfinished, target)
         _sync_folder(target.parent)
     except (OSError, ValueError) as error:
-        hint = "; make its folder first" if isinstance(error, FileNotFoundError) else ""
+        hint = next((said for kind, said in _HINTS.items() if isinstance(error, kind)), "")
         raise FileError(f"{owner}: cannot write {str(path)!r}: {_reason(error)}{hint}") from error
     finally:
         if unfinished is not None:
