@@ -30,7 +30,7 @@ class Log:
         self.grads = {}  # id -> (leaf tensor, its gradient before)
         self.limits = []  # (array, low, high): indices that each call has to check
         self.checks = []  # (array, function that raises on bad numbers): what each call has to check
-        self.glances = []  # the same, but for numbers that the step computes
+        self.glances = []  # the same, where the array may also be one that the step computes: then nobody looks
         self.conditions = []  # functions that raise where a call must not run: checks of no array
         self.reason = ""  # why the rows cannot be run again in place of the function
 

@@ -10,24 +10,25 @@ from ..errors import ShapeError
 
 
 class Given:
-    """The arguments that a module was made with, but for modules and generators. It is never changed: copies share it."""
+    """The options that a module was made with: None stands for what is none, generators and what is of the class `but`.
+
+    It is never changed: copies share it.
+    """
 
     __slots__ = ("args", "kwargs")
 
-    def __init__(self, args, kwargs):
-        self.args = tuple(_option(value) for value in args)
-        self.kwargs = {name: _option(value) for name, value in kwargs.items()}
+    def __init__(self, args, kwargs, but=()):
+        self.args = tuple(_option(value, but) for value in args)
+        self.kwargs = {name: _option(value, but) for name, value in kwargs.items()}
 
     def __deepcopy__(self, memo):
         return self
 
 
-def _option(value):
+def _option(value, but):
     """An argument, if it is an option."""
-    from .module import Module
-
     plain = isinstance(value, str | int | float | tuple | list | np.generic | np.ndarray)
-    return value if plain or (callable(value) and not isinstance(value, Module)) else None
+    return value if plain or (callable(value) and not isinstance(value, but)) else None
 
 
 class Allowance:

@@ -50,7 +50,7 @@ class Module:
         make = super().__new__
         module = make(cls) if make is object.__new__ else make(cls, *args, **kwargs)
         if (args or kwargs) and cls.__module__.startswith(__package__):
-            vars(module)["_given"] = Given(args, kwargs)
+            vars(module)["_given"] = Given(args, kwargs, Module)
         return module
 
     def forward(self, *args, **kwargs):

@@ -158,18 +158,17 @@ def test_what_is_missing_or_too_much_is_said(good, path):
 
 
 # ---- on purpose, with a checksum that fits --------------------------------------------------------------------------------
-def forged(change, arrays=None):
-    """The bytes of a file whose description, and arrays, somebody has changed."""
-    found, description = _format.decoded("", GOOD)
-    description = {n: v for n, v in json.loads(json.dumps(description)).items() if n not in ("format", "checksum")}
-    change(description)
-    return bytes(_format.encoded(arrays or found, description))
+@pytest.fixture(scope="module")
+def forged(good):
+    """Makes the bytes of a file whose description, and arrays, somebody has changed."""
 
+    def make(change, arrays=None):
+        found, description = _format.decoded("", good)
+        description = {n: v for n, v in json.loads(json.dumps(description)).items() if n not in ("format", "checksum")}
+        change(description)
+        return bytes(_format.encoded(arrays or found, description))
 
-@pytest.fixture(autouse=True, scope="module")
-def _good(good):
-    global GOOD
-    GOOD = good
+    return make
 
 
 def set_at(*places, value):
@@ -230,12 +229,12 @@ CONV = ("modules", "0")
         (set_at("modules", "3", "options", "p", value=2.0), "must be"),
     ],
 )
-def test_a_description_that_fits_no_model(change, text, path):
+def test_a_description_that_fits_no_model(change, text, path, forged):
     with pytest.raises(CheckpointError, match=text):
         loaded(path, forged(change))
 
 
-def test_arrays_of_other_dtypes(path):
+def test_arrays_of_other_dtypes(path, forged):
     arrays = {name: x.astype(np.int32) if name == "0.weight" else x for name, x in network().state_dict().items()}
     with pytest.raises(CheckpointError, match=r"0 \(Conv1d\): .* and in the file 0.weight has \(2, 2, 3\), int32"):
         loaded(path, forged(lambda d: None, arrays))
@@ -248,7 +247,7 @@ SIZES = {"in_features", "out_features", "in_channels", "out_channels", "kernel_s
 
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("kind", CLASSES)
-def test_a_huge_layer_in_a_small_file_is_not_made(kind, affine, path):
+def test_a_huge_layer_in_a_small_file_is_not_made(kind, affine, path, forged):
     names = {} if kind.__init__ is object.__init__ else [*inspect.signature(kind.__init__).parameters]
     options = {name: 4_000_000 for name in names if name in SIZES}
     options |= {"kernel_size": 3} if "kernel_size" in names else {}
@@ -265,7 +264,7 @@ def test_a_huge_layer_in_a_small_file_is_not_made(kind, affine, path):
         tracemalloc.stop()
 
 
-def test_many_layers_that_share_one_array(path):
+def test_many_layers_that_share_one_array(path, forged):
     """Each may have arrays of its own beside those of the file, but not all of them."""
     norm = {"class": "LayerNorm", "options": {"features": 1000, "affine": False}, "training": True}
     modules = {str(i): norm for i in range(3000)}

@@ -15,7 +15,7 @@ from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError
 from ...kernels import constant, current
 from ..module import Module
 
-LEAST_WEIGHT = np.finfo(np.float32).tiny
+LEAST_WEIGHT = np.finfo(np.float32).tiny  # kernels take what is smaller in float32 for 0
 
 
 class Loss(Module):
@@ -122,12 +122,12 @@ class Loss(Module):
             if current.log is None:
                 check_weights(self.name, numbers(weight, f"{self.name}: sample_weight"))
             elif type(weight) is Tensor:
-                current.log.glances.append((weight._array, self.check_weights_of_a_call))
+                current.log.glances.append((weight._array, self._check_weights_of_a_call))
         if type(weight) not in (Tensor, Parameter) and not is_grid(weight):
             weight = np.asarray(weight)
         return weight if len(given) == len(shape) else ops.reshape(weight, (*given, *[1] * (len(shape) - len(given))))
 
-    def check_weights_of_a_call(self, weights):
+    def _check_weights_of_a_call(self, weights):
         """Raise DataError for weights that a step which runs again must not be given."""
         check_weights(self.name, weights)
         if self.reduction == "mean" and not weights.any():
