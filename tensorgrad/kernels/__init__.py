@@ -20,6 +20,7 @@ from .products import FIRST, LARGEST_PRODUCT, LARGEST_W, alone, workspace
 
 if typing.TYPE_CHECKING:  # for tools that read names and run nothing
     from .channels import *
+    from .clipping import *
     from .convolution import *
     from .elementwise import *
     from .embedding import *
@@ -38,6 +39,7 @@ if typing.TYPE_CHECKING:  # for tools that read names and run nothing
 else:
     from . import (
         channels,
+        clipping,
         convolution,
         elementwise,
         embedding,

@@ -113,7 +113,7 @@ class Prepare(Kernel):
 
 
 @jit(fastmath=set(), inline=True)
-def _product(g, scale, rescale):
+def product(g, scale, rescale):
     return g * scale * rescale  # in this order, so that it neither over- nor underflows
 
 
@@ -128,7 +128,7 @@ def _written(name, lines, function, **used):
         "__name__": function.__module__,
         "flush_subnormals": flush_subnormals,
         "restore": restore,
-        "product": _product,
+        "product": product,
     }
     found |= used
     exec(compile("\n" * (code.co_firstlineno - 1) + "\n".join(lines), code.co_filename, "exec"), found)
@@ -136,11 +136,19 @@ def _written(name, lines, function, **used):
 
 
 @jit(inline=True)
-def _norm(numbers):
+def norm_of(numbers):
     """The norm of the mean gradient; squares of numbers above 1e150 overflow."""
     total = numbers[SQUARES]
     norm = math.sqrt(total) if math.isfinite(total) else math.sqrt(numbers[SCALED_SQUARES]) / _DOWN
     return norm / numbers[ACCUMULATE]
+
+
+@jit(inline=True)
+def scales(numbers):
+    """What gradients are multiplied by, one factor after the other, so that their norm keeps to its limit."""
+    factor = numbers[CLIP_NORM] / (norm_of(numbers) + 1e-6)
+    scale = (1.0 if factor > 1.0 else factor) / numbers[ACCUMULATE]
+    return (scale / _LOW, _LOW) if scale < _LOW else (scale, 1.0)  # in two steps what float32 does not hold
 
 
 @jit(inline=True)
@@ -151,12 +159,9 @@ def _begin(numbers, group, constants):
         constants[ACTIVE] = 0.0
         return rate
     group[STEP] += 1.0
-    factor = numbers[CLIP_NORM] / (_norm(numbers) + 1e-6)
     decay, ema = group[WEIGHT_DECAY], numbers[EMA]
     constants[ACTIVE] = 1.0
-    scale = (1.0 if factor > 1.0 else factor) / numbers[ACCUMULATE]
-    low = scale < _LOW  # in two steps, as float32 does not hold it
-    constants[SCALE], constants[RESCALE] = (scale / _LOW, _LOW) if low else (scale, 1.0)
+    constants[SCALE], constants[RESCALE] = scales(numbers)
     constants[MOST] = group[CLIP_VALUE]
     constants[DECAY] = 0.0 if group[DECOUPLED] != 0 else decay
     constants[SHRINK] = 1.0 - rate * decay if group[DECOUPLED] != 0 else 1.0

@@ -1,4 +1,4 @@
-"""Optimizers and schedules of their learning rates; one set for both engines."""
+"""Optimizers, schedules of their learning rates, clipping of gradients by hand; one set for both engines."""
 
 from .._names import missing
 from . import schedules
@@ -8,6 +8,7 @@ from .adam import Adam
 from .adamax import Adamax
 from .adamw import AdamW
 from .amsgrad import AMSGrad
+from .clipping import clip_grad_norm, clip_grad_value
 from .lion import Lion
 from .nadam import NAdam
 from .optimizer import Optimizer
@@ -28,6 +29,8 @@ __all__ = [
     "Optimizer",
     "RAdam",
     "RMSprop",
+    "clip_grad_norm",
+    "clip_grad_value",
     "schedules",
 ]
 

@@ -78,10 +78,7 @@ def checked_options(cls, given):
 
 def checked_groups(cls, given):
     """[(parameters, {name: number of their own})] of a list of parameters or of groups."""
-    name = cls.__name__
-    if not isinstance(given, Iterable) or isinstance(given, Parameter | Mapping | str) or hasattr(given, "parameters"):
-        raise OptionError(f"{name}: expected a list of parameters, such as model.parameters(), got {given!r}")
-    given = list(given)
+    name, given = cls.__name__, _listed(cls.__name__, given)
     if not any(isinstance(group, Mapping) for group in given):
         return [(_checked_parameters(name, given), {})]
     groups = []
@@ -108,6 +105,17 @@ def checked_groups(cls, given):
     return groups
 
 
+def checked_parameters(owner, given):
+    """A list of parameters; OptionError for anything else."""
+    return _checked_parameters(owner, _listed(owner, given))
+
+
+def _listed(name, given):
+    if not isinstance(given, Iterable) or isinstance(given, Parameter | Mapping | str) or hasattr(given, "parameters"):
+        raise OptionError(f"{name}: expected a list of parameters, such as model.parameters(), got {given!r}")
+    return list(given)
+
+
 def _checked_parameters(name, parameters, where=""):
     parameters = list(parameters)
     if not parameters:
@@ -124,4 +132,4 @@ def _checked_parameters(name, parameters, where=""):
 
 def _refuse_twice(name, parameters):
     if len({id(p) for p in parameters}) != len(parameters):
-        raise OptionError(f"{name}: a parameter is in the list twice; it would be updated twice a step")
+        raise OptionError(f"{name}: a parameter is in the list twice; it would count twice in each step")

@@ -39,7 +39,7 @@ from .interrupt import Interrupt
 from .last_batch import check_last_batch
 from .metrics import named_metrics, score
 from .progress import Progress
-from .weights import check_takes_weights, row_weights
+from .weights import check_one_hot, check_takes_weights, reads_one_hot, row_weights
 
 _HERE = os.path.dirname(os.path.dirname(__file__))
 
@@ -81,17 +81,19 @@ def fit(
     threads give the same bits.
 
     sample_weight (n,), or the leading axes of the loss's values, weighs rows: a step's loss is the weighted mean of its
-    batch, `loss(output, target, sample_weight=w)`, and rows of weight 0 teach nothing. class_weight, a dict label -> weight
-    (1 for those left out) or an array, multiplies each row's weight by that of its class, as in Keras; y are labels or
-    one-hot. With labels `nn.CrossEntropyLoss(weight=)` does the same in the loss itself, and so in validation, too, where
-    these weights do not count. The History has the mean of the batches' losses by their sizes.
+    batch, `loss(output, target, sample_weight=w)`, and rows of weight 0 teach nothing. A batch of such rows alone has loss
+    and gradient 0, with which the optimizer makes its step. class_weight, a dict label -> weight (1 for those left out) or
+    an array, multiplies each row's weight by that of its class, as in Keras; y are labels or, for a cross-entropy or a loss
+    of your own, one-hot. With labels `nn.CrossEntropyLoss(weight=)` does the same in the loss itself, and so in validation,
+    too, where these weights do not count. The History has the mean of the batches' losses by their sizes.
 
     Penalties (`model.penalise`) are part of the loss that is minimised and kept in the History, not of `val_loss`. What is
     frozen (`module.freeze`) stays as it is. Hooks make all steps run eagerly.
 
     Raises DataError for data that is empty, has NaN in it or does not match, or for weights that are negative or all 0;
     ShapeError where the rows left for the last batch are too few for a layer (a BatchNorm needs two);
-    OptionError for an optimizer of another model, and for class weights that do not fit the labels.
+    OptionError for an optimizer of another model, and for class weights that do not fit the labels, or where y may be
+    several answers a row.
 
     >>> import tensorgrad as tg
     >>> from tensorgrad import nn, optim
@@ -120,9 +122,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     held_out = None if validation is None else checked(validation, number_dtype(model), "fit: validation")
     for rows in (X,) if held_out is None else (X, held_out[0]):
         model.check_inputs(rows)
-    weights = row_weights(
-        "fit", sample_weight, class_weight, y, number_dtype(model), getattr(loss, "ignore_index", None)
-    )
+    weights = row_weights("fit", sample_weight, class_weight, y, number_dtype(model), loss)
     if weights is not None:
         check_takes_weights("fit", checked_loss("fit", loss))
     epochs, size = checked_epochs("fit", epochs), checked_size("fit", batch_size, len(X))
@@ -132,6 +132,7 @@ def train(model, data, interrupt, *, loss, optimizer, epochs=1, batch_size=32, s
     rng = generator("fit", seed) if shuffle else None
     given = data[1].numpy() if hasattr(data[1], "numpy") else np.asarray(data[1])
     steps = Steps(model, checked_loss("fit", loss), optimizer, metrics, given, schedule)
+    steps.one_hot = class_weight is not None and reads_one_hot(y)
     history, start, compiled = steps.history, time.perf_counter(), kernels.compiling.seconds
     why = (
         ""
@@ -208,6 +209,7 @@ class Steps:
     def __init__(self, model, loss, optimizer, metrics, targets, schedule):
         self.model, self.loss, self.optimizer, self.metrics, self.targets = model, loss, optimizer, metrics, targets
         self.schedule, self.first = schedule, True
+        self.one_hot = False  # whether class weights took the targets for one-hot rows
         self.found = None  # what the loss says of all targets, once it has looked at them
         self.history = History(model.engine)
         self.looked_at, self.costs, self.buffers = -1, [], []
@@ -282,6 +284,8 @@ class Steps:
 
     def check_all_targets(self, output):
         """Let the loss look at all targets before the first update: a wrong label is named by its row in the data."""
+        if self.one_hot:
+            check_one_hot("fit", np.shape(output), self.targets.shape)
         if hasattr(self.loss, "check_targets") and hasattr(output, "ndim") and np.ndim(output):
             self.found = self.loss.check_targets(np.shape(output), self.targets) or ""
 

@@ -10,12 +10,9 @@ from ..nn import Module
 from ..nn.losses.loss import check_weights
 
 
-def row_weights(owner, sample_weight, class_weight, targets, dtype, ignored=None):
-    """sample_weight times the weight of each row's class, in `dtype`, or None where neither is given.
-
-    ignored: the label of rows that a loss leaves out.
-    """
-    weights = None
+def row_weights(owner, sample_weight, class_weight, targets, dtype, loss):
+    """sample_weight times the weight of each row's class, in `dtype`, or None where neither is given."""
+    weights, ignored = None, getattr(loss, "ignore_index", None)
     if sample_weight is not None:
         weights = checked_rows(sample_weight, dtype, f"{owner}: sample_weight")
         if len(weights) != len(targets):
@@ -25,6 +22,11 @@ def row_weights(owner, sample_weight, class_weight, targets, dtype, ignored=None
             raise DataError(f"{owner}: a weight must be at least 0, got {weights[where]} in row {where}")
     if class_weight is not None:
         labels = _labels(owner, targets)
+        if reads_one_hot(targets) and not getattr(loss, "takes_one_hot", True):
+            raise OptionError(
+                f"{owner}: class_weight reads y of shape {targets.shape} as one-hot rows, and to {loss!r} a row may be "
+                "several answers; give sample_weight= of y's shape, or of (n,), or a loss of classes"
+            )
         of_rows = _by_class(owner, class_weight, labels)[labels]
         weights = of_rows if weights is None else _product(owner, weights, of_rows)
     if weights is None:
@@ -55,16 +57,30 @@ def _product(owner, weights, of_rows):
     return a * b
 
 
+def reads_one_hot(targets):
+    """Whether class weights take targets for one-hot rows, and not for labels."""
+    return targets.ndim == 2 and targets.shape[1] > 1 and (targets.dtype.kind not in "iu" or targets.max() <= 1)
+
+
+def check_one_hot(owner, outputs, targets):
+    """Raise OptionError where rows of this shape, read as one-hot, turn out to be labels beside outputs of that."""
+    if len(outputs) != len(targets):
+        raise OptionError(
+            f"{owner}: class_weight reads y of shape {targets}, all 0 and 1, as one-hot rows, and beside outputs of shape "
+            f"{outputs} they are labels; give nn.CrossEntropyLoss(weight=[...]) in its place"
+        )
+
+
 def _labels(owner, targets):
     """The class of each row: int (n, ...), from labels or one-hot rows."""
-    if targets.dtype.kind in "iu" and (targets.ndim != 2 or targets.shape[1] == 1 or targets.max() > 1):
-        labels = targets
-    elif targets.ndim == 2 and targets.shape[1] > 1:
+    if reads_one_hot(targets):
         if not (((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all()):
             raise OptionError(
                 f"{owner}: class_weight needs labels or one-hot rows; give sample_weight= for other targets"
             )
         return targets.argmax(axis=1)
+    if targets.dtype.kind in "iu":
+        labels = targets
     else:
         labels = targets.astype(np.int64)
         if not (labels == targets).all():

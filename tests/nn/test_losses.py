@@ -282,6 +282,25 @@ def test_class_weight_is_the_weight_of_a_cross_entropy(classes, y):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
+def test_labels_at_places_are_not_weighed_as_one_hot_rows(compiled):
+    """Two labels of two classes a row look like one-hot rows, until the outputs are known."""
+    model = nn.Sequential(nn.Dense(4, 4), nn.Reshape(2, 2), rng=0)
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    data = X, np.eye(2, dtype=int)[LABELS % 2]
+    with pytest.raises(OptionError, match=r"class_weight reads y of shape \(60, 2\), all 0 and 1, as one-hot rows"):
+        tg.fit(
+            model,
+            data,
+            loss=nn.CrossEntropyLoss(),
+            optimizer=sgd,
+            class_weight=[1, 2],
+            progress=False,
+            compile=compiled,
+        )
+    assert sgd.steps == 0
+
+
+@pytest.mark.parametrize("compiled", [False, True])
 def test_a_batch_without_weight_teaches_nothing(compiled):
     w = np.where(np.arange(N) < 10, 0.0, 1.0)  # the first batch weighs nothing
     _, model, _, _ = made(TRAINED[0])
@@ -474,6 +493,8 @@ BAD_TRAININGS = {
     "a key": (nn.CrossEntropyLoss(), LABELS, {"class_weight": {"a": 1}}, OptionError, "class_weight has the key 'a'"),
     "a weight that no float holds": (nn.CrossEntropyLoss(), LABELS, {"class_weight": {0: 10**400}}, OptionError, "class_weight must be a dict"),
     "two shapes": (nn.CrossEntropyLoss(), np.stack([LABELS, LABELS], 1), {"sample_weight": np.ones((N, 3)), "class_weight": WEIGHT}, DataError, "sample_weight has shape (60, 3), and the labels have (60, 2)"),
+    "several labels": (nn.BCEWithLogitsLoss(), np.eye(C)[LABELS], {"class_weight": WEIGHT}, OptionError, "class_weight reads y of shape (60, 3) as one-hot rows, and to BCEWithLogitsLoss()"),
+    "too large": (nn.MSELoss(), NUMBERS, {"sample_weight": np.full(N, 3e38)}, DataError, "the weights sum to 1.8e+40"),
     "a weight": (nn.CrossEntropyLoss(), LABELS, {"class_weight": {0: -1}}, OptionError, "class_weight must be a dict label -> weight"),
     "a function": (lambda o, t: (o - t).mean(), NUMBERS, {"sample_weight": np.ones(N)}, OptionError, "takes no sample_weight"),
     "ignored": (nn.CrossEntropyLoss(ignore_index=1), LABELS * 0 + 1, {}, DataError, "all 60 labels are ignore_index=1"),

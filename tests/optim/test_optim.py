@@ -278,7 +278,7 @@ P = tg.Parameter(np.ones(2))
         (nn.Dense(2, 3), "{0}: expected a list of parameters, such as model.parameters(), got Dense(2, 3)"),
         ([P, np.ones(2)], "{0}: parameter 1 is a ndarray, expected a tensorgrad.Parameter"),
         ([tg.tensor([1.0], requires_grad=True)], "{0}: parameter 0 is a Tensor, expected a tensorgrad.Parameter"),
-        ([P, P], "{0}: a parameter is in the list twice; it would be updated twice a step"),
+        ([P, P], "{0}: a parameter is in the list twice; it would count twice in each step"),
         (None, "{0}: expected a list of parameters, such as model.parameters(), got None"),
         (
             nn.Dense(2, 3).parameters,

@@ -141,6 +141,8 @@ class CrossEntropyLoss(_OfLabels):
     array(0.31326169)
     """
 
+    takes_one_hot = True
+
     def __init__(self, weight=None, ignore_index=None, label_smoothing=0.0, reduction="mean"):
         super().__init__(reduction)
         self.weight = checked_weights(self.name, "weight", weight)

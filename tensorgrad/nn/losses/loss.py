@@ -15,7 +15,7 @@ from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError
 from ...kernels import constant, current
 from ..module import Module
 
-LEAST_WEIGHT = np.finfo(np.float32).tiny  # kernels take what is smaller in float32 for 0
+LEAST_WEIGHT, MOST_WEIGHT = np.finfo(np.float32).tiny, 1e30  # kernels take what is smaller in float32 for 0
 
 
 class Loss(Module):
@@ -26,8 +26,8 @@ class Loss(Module):
     an array of the values' leading axes: they are multiplied by it, and the mean is sum(w * values) / sum(w).
 
     Raises ShapeError where prediction and target would broadcast and for the mean over no rows, OptionError for an unknown
-    reduction, DTypeError for what are no numbers, DataError for weights that are negative, not finite or above 0 but below
-    1.2e-38, and where a mean has no weight at all: all rows are ignored, or weigh 0.
+    reduction, DTypeError for what are no numbers, DataError for weights that are negative, not finite, above 0 but below
+    1.2e-38, or that sum to more than 1e30, and where a mean has no weight at all: all rows are ignored, or weigh 0.
 
     >>> class CubeLoss(Loss):
     ...     def values(self, prediction, target):
@@ -39,6 +39,7 @@ class Loss(Module):
     """
 
     reductions: tuple = ("mean", "sum", "none")
+    takes_one_hot = False  # whether a row of one 1 and else 0s, as a target, is a class
 
     def __init__(self, reduction="mean"):
         self.reduction = choose(type(self).__name__, "reduction", reduction, {name: name for name in self.reductions})
@@ -203,7 +204,7 @@ def check_equal(name, a, a_shape, b, b_shape):
 
 
 def check_weights(name, weights):
-    """Raise DataError unless all weights are finite numbers of at least 0, and none too small to divide by."""
+    """Raise DataError unless all weights are finite numbers of at least 0, which a mean can add up and divide by."""
     wrong = ~((weights >= 0) & (weights < np.inf))
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -211,6 +212,8 @@ def check_weights(name, weights):
     if ((weights > 0) & (weights < LEAST_WEIGHT)).any():
         least = weights[weights > 0].min()
         raise DataError(f"{name}: a weight of {least:g} is less than float32 can divide by; scale all weights up")
+    if (total := np.sum(weights, dtype=np.float64)) > MOST_WEIGHT:
+        raise DataError(f"{name}: the weights sum to {total:g}, and float32 holds no such sums; scale all weights down")
 
 
 def check_between(name, what, array, low, high, hint=""):
