@@ -63,7 +63,7 @@ def _watched(model, arrays) -> list[Part]:
     watch = _Parts(model, arrays := [a.copy() for a in arrays])
     for _, module in model.named_modules():  # one that is watched is called by itself, not together with the next
         Handle(module, "draw", lambda *_: None)
-    with watch, np.errstate(all="ignore"):
+    with watch:
         result = model(*map(Tensor, arrays))
     found = [part for array in _arrays(result) if (part := watch.made(array)) is not None]
     if not any(part.role == OP for part in found):

@@ -186,7 +186,7 @@ def _beside(results, number):
     uses = Counter(p for part in number for p in part.parents)
     found = {}
     for part in number:
-        own = [p for p in part.parents if uses[p] == 1 and p.layers == part.layers and p not in results and p in number]
+        own = [p for p in part.parents if uses[p] == 1 and p not in results and p in number]
         flows = any(p.role not in (PARAMETER, CONSTANT) for p in part.parents)
         roles = (PARAMETER, CONSTANT) if flows else (PARAMETER,)
         found[part] = [p for p in own if p.role in roles]

@@ -8,6 +8,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import pytest
@@ -58,6 +59,12 @@ def test_colours_say_leaf_or_result():
     for _, table in NODE.findall(draw(z).dot):
         colours[re.search(r"<B>(leaf|middle|result)</B>", table)[1]] = re.search(r'BGCOLOR="([^"]*)"', table)[1]
     assert colours == {"leaf": _drawing.PALE_BLUE, "middle": "white", "result": _drawing.PALE_ORANGE}
+
+
+def test_a_leaf_with_the_number_of_the_result_is_a_leaf():
+    x = Value(2.0)
+    for root in (x * 1.0, [x * 1.0]):
+        assert draw(root).dot.count(_drawing.PALE_ORANGE) == 1
 
 
 def test_a_value_that_is_used_twice_has_two_edges():
@@ -223,9 +230,12 @@ def test_the_largest_graphs_are_laid_out_within_seconds():
             steps.append(steps[-1] * 1.01)
         return Value.sum(steps)
 
+    ladder = [Value(1.0), Value(1.0)]
+    for _ in range(200):
+        ladder.append(ladder[-1] + ladder[-2])
     rows = [Value(1.0) for _ in range(38)]
     dense = Value.sum([Value.sum(rows) for _ in range(38)])
-    for root in (chain(499), long(120), dense):
+    for root in (chain(499), long(120), ladder[-1], dense):
         start = time.perf_counter()
         assert draw(root).svg.startswith("<svg")
         assert time.perf_counter() - start < 20
@@ -262,6 +272,22 @@ def test_saved_files_are_what_their_names_say(tmp_path):
     assert (tmp_path / "g.dot").read_text(encoding="utf-8") == drawing.dot
     assert (tmp_path / "new/folder/g.svg").read_text(encoding="utf-8") == drawing.svg == drawing._repr_svg_()
     assert repr(drawing) == "<Drawing of 2 nodes and 1 edge>"
+
+
+def test_a_file_is_replaced_only_by_a_complete_one(tmp_path, monkeypatch):
+    path = draw(Value(1.0)).save(tmp_path / "g.dot")
+    before = path.read_bytes()
+
+    def fails(path, data):
+        with open(path, "wb") as file:
+            file.write(data[:9])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fails)
+    with pytest.raises(OSError, match=r"cannot write '.*g.dot': No space left on device"):
+        draw(Value(2.0)).save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_exact_and_other_numbers():
     found = trace(z.exp() * z).leaves["z"]
     found.backward()
     assert inner.grad == pytest.approx(math.exp(0.7) * 2.7) and "z" in str(trace(z.exp() * z))
+    assert isinstance(trace(z + z).leaves["z"], Value)
     not_finite = Value(0.0, label="x").log()
     assert "inf" in str(trace(not_finite))
 

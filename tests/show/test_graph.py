@@ -187,6 +187,29 @@ def test_views_are_what_they_are_views_of():
     assert edges(drawing) == {("input (4, 8) float32", "(0) Lambda(exp) exp (2, 8) float32")}
 
 
+def test_an_array_that_lies_where_another_was_is_another():
+    def forward(x):
+        for _ in range(9):
+            ops.exp(x.numpy())  # which nobody keeps
+        y = ops.add(ops.tanh(np.full((4, 8), 0.5, np.float32)), np.ones((1, 8), np.float32))
+        return ops.multiply(y, np.ones((4, 1), np.float32))
+
+    drawing = tg.draw(nn.Sequential(nn.Lambda(forward)), X)
+    said = ["multiply (4, 8)", "y (4, 1)", "add (4, 8)", "y (1, 8)", "tanh (4, 8)", "x (4, 8)"]
+    assert sorted(boxes(drawing).values()) == sorted(f"{box} float32" for box in said)
+
+
+def test_a_parameter_that_is_also_a_result_is_drawn_as_one():
+    class Both(nn.Module):
+        def __init__(self):
+            self.w = tg.Parameter(np.ones(8, np.float32))
+
+        def forward(self, x):
+            return x * self.w, self.w
+
+    assert tg.draw(Both(), X).dot.count(PALE_ORANGE) == 2
+
+
 def test_a_model_that_changes_its_input_changes_a_copy():
     def clear(x):
         x[...] = 0.0
@@ -236,6 +259,8 @@ def test_depth_counts_levels_of_layers():
     ]
     assert [tg.draw(model, X, depth=d).nodes for d in (0, 1, 2, 3, 4, 9)] == [2, 3, 4, 7, 9, 9]
     assert tg.draw(model, X).dot == tg.draw(model, X, depth=9).dot
+    twice = tg.draw(nn.Sequential(nn.Parallel(nn.Dense(8, 2), nn.Dense(8, 3))), X, depth=1)
+    assert (twice.nodes, twice.edges) == (2, 1)
 
 
 def test_models_of_too_many_layers_say_what_to_draw():
@@ -266,6 +291,7 @@ def test_a_tensor_that_is_used_twice_has_two_edges():
     drawing = tg.draw(x * x)
     assert len(re.findall(r"\d+:s -> \d+:n", drawing.dot)) == drawing.edges == 2
     assert list(boxes(tg.draw(x)).values()) == ["tensor (2,) float32"]
+    assert list(boxes(tg.draw(tg.tensor(1.0))).values()) == ["tensor () float32"]
     assert list(boxes(tg.draw(tg.Parameter(np.zeros((2, 3))))).values()) == ["tensor (2, 3) float64"]
 
 
