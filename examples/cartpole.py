@@ -198,11 +198,11 @@ def plot(lasted, states, path):
 
 
 def draw_cart(ax, x, angle, size):
-    """A cart at x with its pole, in the proportions that they have, `size` for a meter."""
+    """A cart at x with its pole, `size` for a meter of it; the pole twice as long as it is, to be seen."""
     wide, high = 0.4 * size, 0.25 * size
     sides = [x - wide, x + wide, x + wide, x - wide], [0, 0, high, high]
     ax.fill(*sides, color=show.palette.OKABE_ITO[0], linewidth=0)
-    length = 2 * 2 * HALF * size  # drawn twice as long, to be seen
+    length = 2 * 2 * HALF * size
     top = x + length * math.sin(angle), high + length * math.cos(angle)
     ax.plot([x, top[0]], [high, top[1]], color=show.palette.OKABE_ITO[1], linewidth=3.5, solid_capstyle="round")
     ax.plot(x, high, "o", color=show.palette.INK, markersize=3.5)

@@ -141,7 +141,7 @@ def _same(a, b, is_buffer):
     if isinstance(a, Parameter) or is_buffer:
         return type(a) is type(b) and np.shape(a) == np.shape(b)
     if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
     if isinstance(a, tuple) and isinstance(b, tuple) and any(isinstance(x, Module) for x in a):
         return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
     if a is b or isinstance(b, UnknownInitialiser):
