@@ -12,6 +12,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "examples" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+assert NOTEBOOKS  # of none, nothing would be tested
 SECONDS, BYTES = 40, 300_000  # of one notebook, kernels compiled: the time that is promised, and the file
 
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -156,12 +156,12 @@ def test_without_it_calls_go_through_numba(monkeypatch):
 
 
 def test_another_thread_may_use_words_that_were_replaced():
-    doubled = Kernel(lambda x, out: None, "x[n] -> out[n]")
-    del Kernel.registry[doubled.name]
+    idle = Kernel(lambda x, out: None, "x[n] -> out[n]")
+    del Kernel.registry[idle.name]
     x, out = np.ones(9, np.float32), np.ones(9, np.float32)
-    doubled(x, out)
-    before = doubled._calls
-    doubled(x.astype(np.float64), out.astype(np.float64))
+    idle(x, out)
+    before = idle._calls
+    idle(x.astype(np.float64), out.astype(np.float64))
     held = (x, out)
-    assert doubled._calls != before and _arrays.call_on(before, id(held)) == 0
-    assert before in [words.ctypes.data for words in doubled._kept]  # so that nothing else comes to lie there
+    assert idle._calls != before and _arrays.call_on(before, id(held)) == 0
+    assert before in [words.ctypes.data for words in idle._kept]  # so that nothing else comes to lie there
