@@ -55,7 +55,7 @@ def decoded(what, data):
 
 def _has_checksum(data, checksum):
     """Whether this is the checksum of a file in which it stands."""
-    start = data.find(checksum.encode()) if isinstance(checksum, str) and len(checksum) == len(_NO_CHECKSUM) else -1
+    start = data.find(checksum.encode()) if isinstance(checksum, str) and checksum.isascii() else -1
     if start < 0:
         return False
     view, digest = memoryview(data), hashlib.sha256()

@@ -10,19 +10,13 @@ from ..errors import ShapeError
 
 
 class Given:
-    """The options that a module was made with: None stands for what is none, generators and what is of the class `but`.
-
-    It is never changed: copies share it.
-    """
+    """The options that a module was made with: None stands for what is none, generators and what is of the class `but`."""
 
     __slots__ = ("args", "kwargs")
 
     def __init__(self, args, kwargs, but=()):
         self.args = tuple(_option(value, but) for value in args)
         self.kwargs = {name: _option(value, but) for name, value in kwargs.items()}
-
-    def __deepcopy__(self, memo):
-        return self
 
 
 def _option(value, but):

@@ -140,6 +140,9 @@ def npz():
         (safetensors.numpy.save({}, {"tensorgrad": '{"format": 2}'}),
          " has format 2, and this tensorgrad reads formats up to 1: pip install --upgrade microgrid-tensorgrad$"),
         (safetensors.numpy.save({}, {"tensorgrad": '{"format": true, "checksum": ""}'}), " is damaged: its checksum"),
+        (safetensors.numpy.save({}, {"tensorgrad": '{"format": 1, "checksum": ""}'}), " is damaged: its checksum"),
+        (safetensors.numpy.save({}, {"tensorgrad": '{"format": 1, "checksum": 64}'}), " is damaged: its checksum"),
+        (safetensors.numpy.save({}, {"tensorgrad": '{"format": 1, "checksum": "%s"}' % (r"\ud800" * 64)}), " is damaged: its checksum"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(data, text, path):

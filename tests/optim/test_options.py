@@ -293,11 +293,12 @@ def test_an_attribute_that_nobody_has(name, meant):
     class Mine(optim.SGD):
         def __init__(self, parameters, **options):
             super().__init__(parameters, **options)
-            self.history, self.note = [], "mine"
+            self.history, self.note, self._rate = [], "mine", 3
 
     mine = Mine([tg.Parameter(np.ones(2))], lr=0.1)
     mine.note = "changed"
-    assert mine.note == "changed" and mine.history == []
+    mine._lr = 4  # what begins with _ is nobody's business
+    assert mine.note == "changed" and mine.history == [] and mine._lr == 4 and mine.lr == 0.1
 
 
 @pytest.mark.parametrize("clip", [1.0, 1e-3])

@@ -281,6 +281,21 @@ def test_weights_are_looked_at_in_every_call(bad):
     assert step(x, good).item() == 0 and not step.reason
 
 
+def test_a_sum_may_have_no_weight():
+    loss_of, calls = nn.MSELoss("sum"), []
+
+    @tg.compile
+    def step(x, w):
+        calls.append(w)
+        return loss_of(x * 2, x, sample_weight=w)
+
+    x = np.array([1, 2], np.float32)
+    for _ in range(3):
+        assert step(x, np.array([1, 2], np.float32)).item() == 9
+    made = len(calls)
+    assert step(x, np.zeros(2, np.float32)).item() == 0 and len(calls) == made  # the program ran
+
+
 def test_weights_that_are_computed_in_the_step():
     loss_of = nn.MSELoss()
 

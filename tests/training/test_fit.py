@@ -708,6 +708,14 @@ def test_the_loss_of_evaluate_is_that_of_all_rows():
     assert history["val_loss"][0] == pytest.approx(float(loss(tg.predict(model, X), y)), rel=1e-6)
 
 
+def test_weights_of_sequences_that_teach_nothing():
+    model, X, y = nn.Sequential(nn.Dense(2, 2), rng=0), np.ones((2, 3, 2)), np.array([[0, 0, 0], [0, 1, 0]])
+    loss, optimizer = nn.CrossEntropyLoss(ignore_index=0), tg.optim.SGD(model.parameters(), lr=0.1)
+    tg.fit(model, (X, y), loss=loss, optimizer=optimizer, sample_weight=[0, 1], progress=False)
+    with pytest.raises(DataError, match="all rows whose label is not the ignored 0 weigh 0"):
+        tg.fit(model, (X, y), loss=loss, optimizer=optimizer, sample_weight=[1, 0], progress=False)
+
+
 @pytest.mark.parametrize(
     "weights, y, said",
     [
