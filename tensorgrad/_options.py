@@ -1,4 +1,4 @@
-"""What options of ops and layers may be: whole numbers, real numbers, and flags."""
+"""What options of ops, layers and optimizers may be: whole numbers, real numbers, and flags."""
 
 import math
 from difflib import get_close_matches
@@ -83,15 +83,36 @@ def is_real(value):
         return False
 
 
-def at_least_zero(owner, option, value):
-    """A finite number of at least 0, as a float; OptionError for anything else.
+def number(owner, option, value, low=-math.inf, most=math.inf, *, above=False, below=math.inf, single=False):
+    """A finite number as a float: at least `low` (or above it), at most `most`, below `below`; OptionError for anything else.
 
-    >>> at_least_zero("LayerNorm", "eps", np.float32(0.5))
+    With `single` it must be so after rounding to float32, too, as float32 models compute with it.
+
+    >>> number("LayerNorm", "eps", np.float32(0.5), 0)
     0.5
+    >>> number("SGD", "lr", 1e-50, 0, above=True, single=True)
+    Traceback (most recent call last):
+    tensorgrad.errors.OptionError: SGD: lr must be a number above 0, got 1e-50
     """
-    if not is_real(value) or not 0 <= value < math.inf:
-        raise OptionError(f"{owner}: {option} must be a number of at least 0, got {value!r}")
+    with np.errstate(over="ignore"):
+        found = np.float32(value) if single and is_real(value) else value
+    if (
+        not is_real(found)
+        or not math.isfinite(found)
+        or not (found > low if above else found >= low)
+        or not found <= most
+        or not found < below
+    ):
+        raise OptionError(f"{owner}: {option} must be {_bounds(low, most, above, below)}, got {value!r}")
     return float(value)
+
+
+def _bounds(low, most, above, below):
+    if low > -math.inf and most < math.inf:
+        return f"a number from {low:g} to {most:g}"
+    words = [f"{'above' if above else 'of at least'} {low:g}"] * (low > -math.inf)
+    words += [f"at most {most:g}"] * (most < math.inf) + [f"below {below:g}"] * (below < math.inf)
+    return f"a number {' and '.join(words)}" if words else "a finite number"
 
 
 def flag(owner, option, value):

@@ -4,9 +4,9 @@ import contextlib
 import threading
 from typing import Any
 
-import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from .._options import is_whole
 from ..errors import OptionError
 from ..kernels import cores
 from ..kernels import setting as _setting
@@ -30,7 +30,7 @@ def checked_threads(owner, n):
     """A number of threads, 1 or more; None is what `set_threads` said."""
     if n is None:
         return _setting["threads"] or cores()
-    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+    if not is_whole(n, 1):
         raise OptionError(
             f"{owner}: threads must be a whole number of at least 1, or None for all processors, got {n!r}"
         )

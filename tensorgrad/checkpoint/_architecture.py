@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from .. import nn
-from .._options import at_least_zero, flag, frozen
+from .._options import flag, frozen, number
 from .._parameter import Parameter
 from .._tensor import FLOATS
 from ..errors import CheckpointError, OptionError, ShapeError, choose
@@ -230,9 +230,7 @@ def _remade(entry, made, arrays, parameter, allowance):
         if name.startswith("_") or name in vars(module) or hasattr(kind, name):
             raise OptionError(f"it cannot have an attribute {name!r} beside its options")
         setattr(module, name, _value(value))
-    penalties = [
-        (name, *(at_least_zero("penalise", "l", x) for x in sizes)) for name, *sizes in entry.get("penalties", ())
-    ]
+    penalties = [(name, *(number("penalise", "l", x, 0) for x in sizes)) for name, *sizes in entry.get("penalties", ())]
     if not {(name, len(sizes)) for name, *sizes in penalties} <= {(name, 2) for name in module.own_parameters()}:
         raise OptionError(f"it cannot have penalties {penalties}")
     if penalties:

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from .._options import number
 from .._tensor import Tensor
 from ..errors import OptionError, ShapeError, choose
 from ._making import making
@@ -40,14 +41,6 @@ def fans(shape):
         return shape[0], shape[0]
     area = math.prod(shape[:-2])
     return area * shape[-2], area * shape[-1]
-
-
-def _number(owner, name, value, low=-np.inf):
-    good = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not good or not low <= value < np.inf:
-        bound = "a finite number" if low == -np.inf else f"a finite number of at least {low:g}"
-        raise OptionError(f"{owner}: {name} must be {bound}, got {value!r}")
-    return float(value)
 
 
 def _with_options(function):
@@ -91,7 +84,7 @@ def constant(rng, shape, value=0.0):
     >>> constant(None, (2,), 0.5)
     array([0.5, 0.5])
     """
-    return np.full(shape, _number("constant", "value", value))
+    return np.full(shape, number("constant", "value", value))
 
 
 @_with_options
@@ -101,7 +94,7 @@ def uniform(rng, shape, low=-0.05, high=0.05):
     >>> uniform(np.random.default_rng(0), (300, 300), -1, 1).var().round(2)  # (high - low)**2 / 12
     np.float64(0.33)
     """
-    low, high = _number("uniform", "low", low), _number("uniform", "high", high)
+    low, high = number("uniform", "low", low), number("uniform", "high", high)
     if low > high:
         raise OptionError(f"uniform: low must not be above high, got {low:g} and {high:g}")
     return rng.uniform(low, high, size=shape)
@@ -114,7 +107,7 @@ def normal(rng, shape, mean=0.0, std=0.05):
     >>> normal(np.random.default_rng(0), (300, 300), std=2.0).std().round(2)
     np.float64(2.0)
     """
-    return rng.normal(_number("normal", "mean", mean), _number("normal", "std", std, 0), size=shape)
+    return rng.normal(number("normal", "mean", mean), number("normal", "std", std, 0), size=shape)
 
 
 @_with_options
@@ -124,7 +117,7 @@ def truncated_normal(rng, shape, mean=0.0, std=0.05):
     >>> abs(truncated_normal(np.random.default_rng(0), (300, 300), std=1.0)).max() < 2
     np.True_
     """
-    mean, std = _number("truncated_normal", "mean", mean), _number("truncated_normal", "std", std, 0)
+    mean, std = number("truncated_normal", "mean", mean), number("truncated_normal", "std", std, 0)
     x = rng.normal(size=shape)
     while (far := np.abs(x) > 2).any():
         x[far] = rng.normal(size=np.count_nonzero(far))
@@ -207,11 +200,11 @@ def orthogonal(rng, shape, gain=1.0):
     rows, columns = math.prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
     q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
-    return _number("orthogonal", "gain", gain) * (q if rows >= columns else q.T).reshape(shape)
+    return number("orthogonal", "gain", gain) * (q if rows >= columns else q.T).reshape(shape)
 
 
 def _scale(owner, gain, numerator, fan):
-    return _number(owner, "gain", gain) * np.sqrt(numerator / max(fan, 1))
+    return number(owner, "gain", gain) * np.sqrt(numerator / max(fan, 1))
 
 
 INITIALISERS = {

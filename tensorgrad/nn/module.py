@@ -14,9 +14,9 @@ from .._tape import mode
 from .._tensor import Tensor
 from ..errors import EngineError, OptionError, choose
 from ..kernels import current
+from ._elsewhere import check_options, missing
 from ._hooks import FORWARD, GRADIENT, Handle, call_with_hooks
 from ._making import Given
-from ._names import check_options, missing
 from ._state import checked_state, fill
 from .penalties import penalise, penalised, total
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import ops
 from .._coerce import is_grid
-from .._options import at_least_zero, flag, float_dtype, is_real, is_whole, whole
+from .._options import flag, float_dtype, is_whole, number, whole
 from .._parameter import Parameter
 from .._tensor import Tensor, plain
 from ..errors import DTypeError, OptionError, ShapeError, layout_hint
@@ -26,7 +26,7 @@ class _Normalisation(Module):
 
     def __init__(self, channels, eps, affine, dtype, called):
         name = type(self).__name__
-        self.channels, self.eps = whole(name, called, channels, 1), at_least_zero(name, "eps", eps)
+        self.channels, self.eps = whole(name, called, channels, 1), number(name, "eps", eps, 0)
         dtype, affine = float_dtype(name, dtype), flag(name, "affine", affine)
         ones, zeros = filled(self.channels, dtype, 1), filled(self.channels, dtype)
         self.weight = Parameter(ones) if affine else None
@@ -178,9 +178,7 @@ class BatchNorm(_Normalisation):
 
     def __init__(self, features, eps=1e-5, momentum=0.1, affine=True, dtype="float32"):
         super().__init__(features, eps, affine, dtype, "features")
-        if not is_real(momentum) or not 0 <= momentum <= 1:
-            raise OptionError(f"BatchNorm: momentum must be a number from 0 to 1, got {momentum!r}")
-        self.momentum = float(momentum)
+        self.momentum = number("BatchNorm", "momentum", momentum, 0, 1)
         self.running_mean, self.running_var = filled(self.channels, dtype), filled(self.channels, dtype, 1)
 
     def reset_parameters(self, rng):

@@ -1,18 +1,14 @@
 """Penalties on large weights, which training adds to the loss."""
 
-import numpy as np
-
 from .. import ops
+from .._options import number
 from .._parameter import Parameter
 from ..errors import OptionError
 
 
 def penalise(model, l1, l2, parameters):
     """What `Module.penalise` does."""
-    for name, value in (("l1", l1), ("l2", l2)):
-        good = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-        if not good or not 0 <= value < np.inf:
-            raise OptionError(f"penalise: {name} must be a number of at least 0, got {value!r}")
+    l1, l2 = number("penalise", "l1", l1, 0), number("penalise", "l2", l2, 0)
     wanted = None if parameters is None else [parameters] if isinstance(parameters, str) else list(parameters)
     found: set = set()
     for _, module in model.named_modules():
@@ -20,7 +16,7 @@ def penalise(model, l1, l2, parameters):
         found.update(mine)
         if mine:
             others = [entry for entry in module._penalties if entry[0] not in mine]
-            new = [(name, float(l1), float(l2)) for name in mine] if l1 or l2 else []
+            new = [(name, l1, l2) for name in mine] if l1 or l2 else []
             module._penalties = (*others, *new)
     missing = sorted(set(wanted or ()) - found)
     if missing or not found:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._options import wholes
+from .._options import is_whole, wholes
 from .._tensor import Tensor
 from .._watch import Watch
 from ..errors import DTypeError, OptionError, ShapeError
@@ -69,10 +69,7 @@ class Summary:
 def summarise(model, input_shape, dtype):
     """What `Module.summary` does."""
     shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
-    lengths = isinstance(shape, tuple | list) and all(
-        isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in shape
-    )
-    if not lengths:
+    if not isinstance(shape, tuple | list) or not all(is_whole(n, 0) for n in shape):
         raise OptionError(
             f"summary: input_shape must be the shape of one row, without the batch, such as (28, 28, 1), got {input_shape!r}"
         )

@@ -16,6 +16,7 @@ import inspect
 import numpy as np
 
 from .._op import Op
+from .._options import is_real
 from ..errors import OptionError
 from ..kernels import share
 from ..kernels._compile import Kernel
@@ -132,5 +133,5 @@ def _cell(options, given):
 def _check_options(name, options, given):
     for o in options:
         value = given.get(o.name, o.default)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        if not is_real(value):
             raise OptionError(f"{name}: {o.name} must be a number, got {value!r}")

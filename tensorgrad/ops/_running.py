@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._options import is_real
+from .._options import number
 from .._tensor import FLOATS
 from ..errors import OptionError
 
@@ -18,8 +18,7 @@ class Running(NamedTuple):
 
 def check_running(name, running, momentum, shape):
     """Raise OptionError unless `running` is None or two arrays of this shape to write into, and momentum from 0 to 1."""
-    if not is_real(momentum) or not 0 <= momentum <= 1:
-        raise OptionError(f"{name}: momentum must be a number from 0 to 1, got {momentum!r}")
+    number(name, "momentum", momentum, 0, 1)
     if running is None:
         return
     if not isinstance(running, Running) or not all(_takes(a, shape) for a in running):

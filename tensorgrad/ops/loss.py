@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
+from .._options import number
 from .._samples import accumulated, bad, elementwise, labels, sample, scaled, special, strided
 from ..errors import DTypeError, LabelError, OptionError, ShapeError
 from ..kernels import current
@@ -103,10 +104,8 @@ def _elastic_net_twin(x, l1=0.0, l2=0.0):
 
 
 def _check_elastic_net(x, l1=0.0, l2=0.0):
-    for name, rate in (("l1", l1), ("l2", l2)):
-        good = isinstance(rate, int | float | np.integer | np.floating) and not isinstance(rate, bool)
-        if not good or not 0 <= rate < np.inf:
-            raise OptionError(f"elastic_net: {name} must be a number of at least 0, got {rate!r}")
+    number("elastic_net", "l1", l1, 0)
+    number("elastic_net", "l2", l2, 0)
 
 
 def _elastic_net_backward(needs, g, y, x, l1=0.0, l2=0.0):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels
 from .._op import op
+from .._options import is_real
 from .._samples import accumulated, bad, sample, special, strided
 from ..errors import OptionError, ShapeError
 from ..kernels import constant, share
@@ -58,8 +59,7 @@ def normals(state, count):
 # ---- what the records share -------------------------------------------------------------------------------------------
 def check_number(name, option, value, below=None):
     """Raise OptionError unless an option is a number of at least 0, and less than `below`."""
-    known = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not known or not (0 <= value < (math.inf if below is None else below)):
+    if not is_real(value) or not (0 <= value < (math.inf if below is None else below)):
         expected = "a number of at least 0" if below is None else f"a probability, 0 <= {option} < {below}"
         raise OptionError(f"{name}: {option} must be {expected}, got {value!r}")
 

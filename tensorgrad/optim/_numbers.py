@@ -3,10 +3,7 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from .._options import is_real
-from ..errors import OptionError
+from .._options import flag, number
 
 
 @dataclass(frozen=True)
@@ -21,13 +18,7 @@ class Number:
 
     def checked(self, owner, name, value):
         """The value as a float, or an OptionError."""
-        with np.errstate(over="ignore"):
-            single = np.float32(value) if is_real(value) else np.nan  # a float32 model computes with it
-        if not (single > self.low if self.above else single >= self.low) or not single < self.below:
-            bound = f"{'above' if self.above else 'of at least'} {self.low:g}"
-            bound += "" if self.below == math.inf else f" and below {self.below:g}"
-            raise OptionError(f"{owner}: {self.called or name} must be a number {bound}, got {value!r}")
-        return float(value)
+        return number(owner, self.called or name, value, self.low, above=self.above, below=self.below, single=True)
 
     def shown(self, value):
         """The value as people read it."""
@@ -58,9 +49,7 @@ class Flag:
 
     def checked(self, owner, name, value):
         """The value as a number, or an OptionError."""
-        if not isinstance(value, bool | np.bool_):
-            raise OptionError(f"{owner}: {name} must be True or False, got {value!r}")
-        return float(value)
+        return float(flag(owner, name, value))
 
     def shown(self, value):
         """The value as people read it."""

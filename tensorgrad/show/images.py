@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from .._options import whole
 from ..errors import OptionError, ShapeError
 from ._outputs import labels, probabilities
 from .palette import INK, RIGHT, WRONG
@@ -34,8 +35,7 @@ def plot_predictions(images, prediction, target, axes=None, count=24, columns=6,
         raise ShapeError(f"plot_predictions: {len(images)} images and {len(p)} predictions; they must be equally many")
     target = labels(target, len(images), p.shape[1], "plot_predictions")
     for name, value in (("count", count), ("columns", columns)):
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise OptionError(f"plot_predictions: {name} must be a positive whole number, got {value!r}")
+        whole("plot_predictions", name, value, 1)
     names = [str(k) for k in range(p.shape[1])] if names is None else [str(name) for name in names]
     if len(names) != p.shape[1]:
         raise OptionError(f"plot_predictions: {len(names)} names for {p.shape[1]} classes; give one for each")

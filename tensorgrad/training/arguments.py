@@ -5,7 +5,7 @@ import inspect
 
 import numpy as np
 
-from .._options import refuse_unknown
+from .._options import got, is_real, is_whole, refuse_unknown, whole
 from ..errors import OptionError
 from ..nn import Module
 from ..optim import Optimizer
@@ -75,18 +75,16 @@ def checked_callbacks(owner, callbacks):
 
 def checked_epochs(owner, epochs):
     """A number of epochs, 0 or more."""
-    if not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 0:
-        raise OptionError(f"{owner}: epochs must be a whole number of at least 0, got {epochs!r}")
-    return int(epochs)
+    return whole(owner, "epochs", epochs, 0)
 
 
 def checked_size(owner, batch_size, count):
     """A batch size as a number: None means all rows."""
     if batch_size is None:
         return max(count, 1)
-    if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
+    if not is_whole(batch_size, 1):
         raise OptionError(
-            f"{owner}: batch_size must be a positive whole number or None for all rows, got {batch_size!r}"
+            f"{owner}: batch_size must be a positive whole number or None for all rows, got {got(batch_size)}"
         )
     return int(batch_size)
 
@@ -117,6 +115,6 @@ def checked_schedule(owner, schedule, optimizer=None, callbacks=()):
 
 def checked_rate(owner, rate, step):
     """A learning rate that a schedule gave."""
-    if isinstance(rate, int | float | np.number) and not isinstance(rate, bool) and 0 <= rate < np.inf:
+    if is_real(rate) and 0 <= rate < np.inf:
         return float(rate)
     raise OptionError(f"{owner}: the schedule must give a number of at least 0, got {rate!r} for step {step}")

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 
+from .._options import is_whole
 from ..data.batches import checked_rows
 from ..errors import DataError, OptionError
 from ..nn import Module
@@ -97,7 +98,7 @@ def _by_class(owner, class_weight, labels):
     count = int(labels.max()) + 1
     if isinstance(class_weight, dict):
         for key in class_weight:
-            if not isinstance(key, int | np.integer) or isinstance(key, bool) or key < 0:
+            if not is_whole(key, 0):
                 raise OptionError(f"{owner}: class_weight has the key {key!r}; keys are labels 0, 1, ...")
         listed = list(class_weight.values())
     else:

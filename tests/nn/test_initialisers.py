@@ -106,10 +106,10 @@ def test_layers_take_functions():
     [
         (lambda r: initialisers.uniform(r, (2,), 1, -1), OptionError, "uniform: low must not be above high, got 1 and -1"),
         (lambda r: initialisers.normal(r, (2,), std=-1), OptionError,
-         "normal: std must be a finite number of at least 0, got -1"),
+         "normal: std must be a number of at least 0, got -1"),
         (lambda r: initialisers.normal(r, (2,), mean="0"), OptionError, "normal: mean must be a finite number, got '0'"),
         (lambda r: initialisers.truncated_normal(r, (2,), std=np.nan), OptionError,
-         "truncated_normal: std must be a finite number of at least 0, got nan"),
+         "truncated_normal: std must be a number of at least 0, got nan"),
         (lambda r: initialisers.constant(r, (2,), None), OptionError, "constant: value must be a finite number, got None"),
         (lambda r: initialisers.he_normal(r, (2, 2), gain=np.inf), OptionError,
          "he_normal: gain must be a finite number, got inf"),

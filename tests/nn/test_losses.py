@@ -449,19 +449,19 @@ BAD_OPTIONS = {
     "KLDivLoss: unknown reduction 'batch_mean'; did you mean 'batchmean'?": lambda: nn.KLDivLoss("batch_mean"),
     "HuberLoss: delta must be a number above 0, got 0": lambda: nn.HuberLoss(0),
     "SmoothL1Loss: beta must be a number of at least 0, got -1": lambda: nn.SmoothL1Loss(-1),
-    "CrossEntropyLoss: label_smoothing must be a number of at least 0 and at most 1, got 2":
+    "CrossEntropyLoss: label_smoothing must be a number from 0 to 1, got 2":
         lambda: nn.CrossEntropyLoss(label_smoothing=2),
     "CrossEntropyLoss: weight must be one number for each class": lambda: nn.CrossEntropyLoss([1, -1]),
     "NLLLoss: weight must be one number for each class": lambda: nn.NLLLoss([[1, 1]]),
     "NLLLoss: ignore_index must be a whole number or None, got 1.5": lambda: nn.NLLLoss(ignore_index=1.5),
     "FocalLoss: gamma must be a number of at least 0, got nan": lambda: nn.FocalLoss(gamma=np.nan),
-    "FocalLoss: alpha must be a number of at least 0 and at most 1, got 2": lambda: nn.FocalLoss(alpha=2),
+    "FocalLoss: alpha must be a number from 0 to 1, got 2": lambda: nn.FocalLoss(alpha=2),
     "BCEWithLogitsLoss: pos_weight must be one number for each class": lambda: nn.BCEWithLogitsLoss("a"),
     "MultiMarginLoss: p must be 1 or 2, got 3": lambda: nn.MultiMarginLoss(p=3),
     "GaussianNLLLoss: eps must be a number above 0, got 0": lambda: nn.GaussianNLLLoss(eps=0),
     "PoissonNLLLoss: eps must be a number of at least 0, got '1'": lambda: nn.PoissonNLLLoss(eps="1"),
     "DiceLoss: smooth must be a number above 0, got 0": lambda: nn.DiceLoss(smooth=0),
-    "CosineEmbeddingLoss: margin must be a number of at least -1 and at most 1, got 2":
+    "CosineEmbeddingLoss: margin must be a number from -1 to 1, got 2":
         lambda: nn.CosineEmbeddingLoss(margin=2),
     "TripletMarginLoss: p must be a number of at least 1, got 0.5": lambda: nn.TripletMarginLoss(p=0.5),
     "TripletMarginLoss: swap must be True or False, got 'no'": lambda: nn.TripletMarginLoss(swap="no"),

@@ -10,24 +10,13 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad._registry import OPS
 from tensorgrad._samples import sample, special
 from tensorgrad.errors import OptionError, ShapeError
-from tensorgrad.kernels import Kernel
 from tensorgrad.ops._pointwise import pointwise
 
+pytestmark = pytest.mark.usefixtures("registries")
 ROOT = Path(__file__).parents[2]
 SAMPLES = [sample(()), sample((0, 3)), sample((5, 3)), sample((67,)), special([np.inf, np.nan, 0.0])]
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    """What a test declares is forgotten after it."""
-    kept = [(registry, dict(registry)) for registry in (OPS, Kernel.registry)]
-    yield
-    for registry, entries in kept:
-        registry.clear()
-        registry.update(entries)
 
 
 def soft_step(slope=lambda x, y, real, steepness: steepness / ((real(1) + abs(steepness * x)) ** 2)):

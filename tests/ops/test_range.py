@@ -7,7 +7,6 @@ import tensorgrad as tg
 from tensorgrad._op import Op
 from tensorgrad._registry import OPS
 from tensorgrad.check.truth import many_digits, twin_gradients, ulps
-from tensorgrad.kernels import Kernel
 from tensorgrad.ops._pointwise import pointwise
 from tensorgrad.ops.functions import between
 
@@ -60,21 +59,12 @@ def test_what_is_tried():
     assert len(NAMES) >= 40 and {"exp", "log2", "tan", "erf", "mish", "sqrt", "leaky_relu"} <= set(NAMES)
 
 
-@pytest.fixture
-def registries():
-    """What a test declares is forgotten after it."""
-    kept = [(registry, dict(registry)) for registry in (OPS, Kernel.registry)]
-    yield
-    for registry, entries in kept:
-        registry.clear()
-        registry.update(entries)
-
-
 LN2 = 0.6931471805599453
 
 
+@pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_function_that_is_right_near_its_samples_alone_is_caught(dtype, registries):
+def test_a_function_that_is_right_near_its_samples_alone_is_caught(dtype):
     @pointwise(twin=lambda x: 2**x, slope=lambda x, y, real: y * real(LN2), samples=between(-3, 3))
     def exp2(x, real):
         """2 to the power of x, with the error of x * log(2) times x."""

@@ -43,7 +43,7 @@ P, Q = two()
         (lambda: optim.Adam([{"params": [P], "betas": (0.9, 1.0)}]), "Adam: betas[1] must be a number of at least 0 and below 1"),
         (lambda: optim.SGD([{"params": [P], "lr": 0.1}], lr=0.0), "SGD: a group's lr keeps its ratio to the optimizer's, which is 0"),
         (lambda: optim.SGD([P], nesterov=True), "SGD: nesterov=True needs a momentum above 0 and dampening 0, got 0 and 0"),
-        (lambda: optim.SGD([P], nesterov=1), "SGD: nesterov must be True or False, got 1"),
+        (lambda: optim.SGD([P], nesterov="yes"), "SGD: nesterov must be True or False, got 'yes'"),
         (lambda: optim.SGD([P], clip_norm=0), "SGD: clip_norm must be a number above 0, got 0"),
         (lambda: optim.SGD([P], clip_value=-1), "SGD: clip_value must be a number above 0, got -1"),
         (lambda: optim.SGD([P], ema=1.0), "SGD: ema must be a number of at least 0 and below 1, got 1.0"),

@@ -6,12 +6,12 @@ import numpy as np
 
 from ... import ops
 from ..._coerce import is_grid
-from ..._options import is_real, is_whole
+from ..._options import is_real, is_whole, number
 from ..._parameter import Parameter
 from ..._tensor import Tensor
 from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError
 from ...kernels import constant, current
-from .loss import Loss, as_target, check_count, checked_number, checked_weights, fixed, look_at, numbers, shape_of
+from .loss import Loss, as_target, check_count, checked_weights, fixed, look_at, numbers, shape_of
 
 
 def onehot(labels, like):
@@ -147,7 +147,7 @@ class CrossEntropyLoss(_OfLabels):
         super().__init__(reduction)
         self.weight = checked_weights(self.name, "weight", weight)
         self.ignore_index = checked_ignore(self.name, ignore_index)
-        self.label_smoothing = checked_number(self.name, "label_smoothing", label_smoothing, 0, most=1)
+        self.label_smoothing = number(self.name, "label_smoothing", label_smoothing, 0, most=1)
 
     @property
     def is_plain(self):
@@ -263,7 +263,7 @@ class MultiMarginLoss(_OfLabels):
         super().__init__(reduction)
         if not is_real(p) or p not in (1, 2):
             raise OptionError(f"{self.name}: p must be 1 or 2, got {p!r}")
-        self.p, self.margin = int(p), checked_number(self.name, "margin", margin, -np.inf)
+        self.p, self.margin = int(p), number(self.name, "margin", margin, -np.inf)
         self.weight = checked_weights(self.name, "weight", weight)
 
     def values(self, prediction, target):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from ... import ops
-from ..._options import flag
+from ..._options import flag, number
 from ...errors import DataError, ShapeError
-from .loss import Loss, as_target, check_between, check_equal, checked_number, fixed, seen, shape_of
+from .loss import Loss, as_target, check_between, check_equal, fixed, seen, shape_of
 
 
 class KLDivLoss(Loss):
@@ -63,7 +63,7 @@ class PoissonNLLLoss(Loss):
     def __init__(self, log_input=True, full=False, eps=1e-8, reduction="mean"):
         super().__init__(reduction)
         self.log_input, self.full = flag(self.name, "log_input", log_input), flag(self.name, "full", full)
-        self.eps = checked_number(self.name, "eps", eps, 0)
+        self.eps = number(self.name, "eps", eps, 0)
 
     def check_values(self, shape, targets):
         check_between(self.name, "targets, which are counts,", targets, 0, np.inf)
@@ -93,7 +93,7 @@ class GaussianNLLLoss(Loss):
     def __init__(self, full=False, eps=1e-6, reduction="mean"):
         super().__init__(reduction)
         self.full = flag(self.name, "full", full)
-        self.eps = checked_number(self.name, "eps", eps, 0, above=True)
+        self.eps = number(self.name, "eps", eps, 0, above=True)
 
     def forward(self, mean, target, var, sample_weight=None):  # type: ignore[override]
         shape = shape_of(mean)

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ..._options import number
 from ...errors import OptionError
 from .classification import _OfLabels, of_label, onehot
-from .loss import check_count, check_one_of, checked_number, checked_weights, fixed, shape_of
+from .loss import check_count, check_one_of, checked_weights, fixed, shape_of
 
 
 class FocalLoss(_OfLabels):
@@ -29,14 +30,12 @@ class FocalLoss(_OfLabels):
 
     def __init__(self, gamma=2.0, alpha=None, reduction="mean"):
         super().__init__(reduction)
-        self.gamma = checked_number(self.name, "gamma", gamma, 0)
+        self.gamma = number(self.name, "gamma", gamma, 0)
         self.alpha: Any = None
         if alpha is not None:
             one = np.ndim(alpha) == 0
             self.alpha = (
-                checked_number(self.name, "alpha", alpha, 0, most=1)
-                if one
-                else checked_weights(self.name, "alpha", alpha)
+                number(self.name, "alpha", alpha, 0, most=1) if one else checked_weights(self.name, "alpha", alpha)
             )
 
     def check_shapes(self, shape, target):

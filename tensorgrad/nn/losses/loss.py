@@ -8,7 +8,6 @@ import numpy as np
 from ... import ops
 from ..._coerce import is_grid
 from ..._logged import as_number
-from ..._options import is_real
 from ..._parameter import Parameter
 from ..._tensor import Tensor, plain
 from ...errors import DataError, DTypeError, LabelError, OptionError, ShapeError, choose
@@ -231,15 +230,6 @@ def check_one_of(name, array, a, b):
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise LabelError(f"{name}: targets must be {a:g} or {b:g}, got {array[where]:g} at index {where}")
-
-
-def checked_number(name, option, value, least, above=False, most=np.inf):
-    """An option as a float of at least (or above) `least`, or an OptionError."""
-    if is_real(value) and (value > least if above else value >= least) and value <= most and abs(value) < np.inf:
-        return float(value)
-    bounds = f"above {least:g}" if above else f"of at least {least:g}"
-    bounds += f" and at most {most:g}" if most < np.inf else ""
-    raise OptionError(f"{name}: {option} must be a number {bounds}, got {value!r}")
 
 
 def checked_weights(name, option, weight):

@@ -3,9 +3,10 @@
 import numpy as np
 
 from ... import ops
+from ..._options import number
 from ...errors import ShapeError
 from .binary import _OfProbability, check_probabilities
-from .loss import checked_number, fixed, shape_of
+from .loss import fixed, shape_of
 
 
 class DiceLoss(_OfProbability):
@@ -22,7 +23,7 @@ class DiceLoss(_OfProbability):
 
     def __init__(self, smooth=1.0, reduction="mean"):
         super().__init__(reduction)
-        self.smooth = checked_number(self.name, "smooth", smooth, 0, above=True)
+        self.smooth = number(self.name, "smooth", smooth, 0, above=True)
 
     def check_shapes(self, shape, target):
         super().check_shapes(shape, target)

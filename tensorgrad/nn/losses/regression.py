@@ -1,7 +1,8 @@
 """Losses of the difference between predictions and targets."""
 
 from ... import ops
-from .loss import Loss, checked_number
+from ..._options import number
+from .loss import Loss
 
 
 class _OfResidual(Loss):
@@ -52,7 +53,7 @@ class HuberLoss(_OfResidual):
 
     def __init__(self, delta=1.0, reduction="mean"):
         super().__init__(reduction)
-        self.delta = checked_number(self.name, "delta", delta, 0, above=True)
+        self.delta = number(self.name, "delta", delta, 0, above=True)
 
     def of(self, residual):
         return ops.huber(residual, delta=self.delta)
@@ -70,7 +71,7 @@ class SmoothL1Loss(_OfResidual):
 
     def __init__(self, beta=1.0, reduction="mean"):
         super().__init__(reduction)
-        self.beta = checked_number(self.name, "beta", beta, 0)
+        self.beta = number(self.name, "beta", beta, 0)
 
     def of(self, residual):
         if not self.beta:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ... import ops
-from ..._options import flag
+from ..._options import flag, number
 from ...errors import ShapeError
 from ...kernels import current
-from .loss import Loss, as_target, check_equal, check_one_of, checked_number, look_at, shape_of
+from .loss import Loss, as_target, check_equal, check_one_of, look_at, shape_of
 
 LEAST = 1e-12  # PyTorch's: added to each squared length, so that rows of zeros have a cosine
 
@@ -32,7 +32,7 @@ class CosineEmbeddingLoss(Loss):
 
     def __init__(self, margin=0.0, reduction="mean"):
         super().__init__(reduction)
-        self.margin = checked_number(self.name, "margin", margin, -1, most=1)
+        self.margin = number(self.name, "margin", margin, -1, most=1)
 
     def forward(self, x1, x2, target, sample_weight=None):  # type: ignore[override]
         check_rows(self.name, x1=x1, x2=x2)
@@ -59,8 +59,8 @@ class TripletMarginLoss(Loss):
 
     def __init__(self, margin=1.0, p=2.0, eps=1e-6, swap=False, reduction="mean"):
         super().__init__(reduction)
-        self.margin = checked_number(self.name, "margin", margin, 0, above=True)
-        self.p, self.eps = checked_number(self.name, "p", p, 1), checked_number(self.name, "eps", eps, 0)
+        self.margin = number(self.name, "margin", margin, 0, above=True)
+        self.p, self.eps = number(self.name, "p", p, 1), number(self.name, "eps", eps, 0)
         self.swap = flag(self.name, "swap", swap)
 
     def forward(self, anchor, positive, negative, sample_weight=None):  # type: ignore[override]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._options import got, is_real, is_whole
+from ..._options import number, whole
 from ..._tensor import plain
 from ...errors import OptionError, choose
 from ..optimizer import Optimizer
@@ -40,15 +40,11 @@ class ReduceOnPlateau:
             raise OptionError(f"{name}: expected an optimizer, got {optimizer!r}")
         if not isinstance(monitor, str):
             raise OptionError(f"{name}: monitor must be the name of a curve, such as 'val_loss', got {monitor!r}")
-        if not is_real(factor) or not 0 < factor < 1:
-            raise OptionError(f"{name}: factor must be a number above 0 and below 1, got {factor!r}")
-        for option, number in (("patience", patience), ("cooldown", cooldown)):
-            if not is_whole(number, 0):
-                raise OptionError(f"{name}: {option} must be a whole number of at least 0, got {got(number)}")
         self.optimizer: Any = optimizer  # every subclass has an lr
         self.monitor = monitor
         self.mode = one_of("min", "max")(name, "mode", mode)
-        self.factor, self.patience, self.cooldown = float(factor), int(patience), int(cooldown)
+        self.factor = number(name, "factor", factor, 0, above=True, below=1)
+        self.patience, self.cooldown = whole(name, "patience", patience, 0), whole(name, "cooldown", cooldown, 0)
         self.threshold = at_least_0(name, "threshold", threshold)
         self.threshold_mode = one_of("rel", "abs")(name, "threshold_mode", threshold_mode)
         self.min_lr = at_least_0(name, "min_lr", min_lr)

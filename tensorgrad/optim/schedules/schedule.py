@@ -1,44 +1,23 @@
 """Schedule: a learning rate as a function of the step."""
 
 import dataclasses
-import math
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..._options import got, is_real, is_whole
+from ..._options import is_real, number, whole
 from ...errors import OptionError, choose, need
 
 __all__ = ["Schedule"]
 
 
-def positive(owner, name, value):
-    """A number above 0."""
-    if is_real(value) and 0 < value < math.inf:
-        return float(value)
-    raise OptionError(f"{owner}: {name} must be a number above 0, got {got(value)}")
-
-
-def at_least_0(owner, name, value):
-    """A number of at least 0."""
-    if is_real(value) and 0 <= value < math.inf:
-        return float(value)
-    raise OptionError(f"{owner}: {name} must be a number of at least 0, got {got(value)}")
-
-
-def share(owner, name, value):
-    """A number from 0 to 1."""
-    if is_real(value) and 0 <= value <= 1:
-        return float(value)
-    raise OptionError(f"{owner}: {name} must be a number from 0 to 1, got {got(value)}")
-
-
-def count(owner, name, value):
-    """A whole number of steps, 1 or more."""
-    if is_whole(value, 1):
-        return int(value)
-    raise OptionError(f"{owner}: {name} must be a whole number of at least 1, got {got(value)}")
+# what numbers of schedules may be: functions (owner, name, value)
+positive = functools.partial(number, low=0, above=True)
+at_least_0 = functools.partial(number, low=0)
+share = functools.partial(number, low=0, most=1)
+count = functools.partial(whole, least=1)
 
 
 def one_of(*names):
@@ -73,10 +52,9 @@ class Schedule:
         raise NotImplementedError(f"{type(self).__name__} has no rate(self, step)")
 
     def __call__(self, step):
-        if not is_whole(step, 0):
-            raise OptionError(f"{type(self).__name__}: step must be a whole number of at least 0, got {got(step)}")
+        step = whole(type(self).__name__, "step", step, 0)
         try:
-            return self.rate(int(step))
+            return self.rate(step)
         except OverflowError:
             raise OptionError(
                 f"{self!r}: the rate of step {step} is too large for a number; is gamma above 1?"

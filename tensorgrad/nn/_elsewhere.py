@@ -1,4 +1,4 @@
-"""What modules say to names that they do not have: options of layers, and methods that stand elsewhere."""
+"""What modules say to names of other libraries: options of layers, and methods that stand elsewhere here."""
 
 import inspect
 
