@@ -7,8 +7,6 @@ import tensorgrad as tg
 from tensorgrad import nn
 from tensorgrad.errors import DataError
 
-X = np.sin(np.arange(20.0)).reshape(10, 2)
-
 
 @pytest.mark.parametrize(
     "weights, y, said",
