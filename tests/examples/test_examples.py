@@ -70,6 +70,7 @@ def test_help_explains_every_flag_and_its_default(script, tmp_path):
     assert f"python examples/{script.name}" in done.stdout
 
 
+@pytest.mark.sampled(3)
 @each_training
 @pytest.mark.parametrize("engine", ["tensor", "scalar"])
 def test_a_short_run_makes_a_picture_and_the_engines_agree(script, engine, tmp_path):
@@ -89,6 +90,7 @@ def test_a_short_run_makes_a_picture_and_the_engines_agree(script, engine, tmp_p
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("script", [p for p in EXAMPLES if p not in TRAINING], ids=lambda p: p.stem)
 def test_a_short_run_makes_a_picture(script, tmp_path):
     done = run(script, *TINY[script.stem], "--picture", "new/small.png", folder=tmp_path)
@@ -98,6 +100,7 @@ def test_a_short_run_makes_a_picture(script, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 20_000
 
 
+@pytest.mark.sampled(3)
 @each_example
 def test_what_the_defaults_promise(script, tmp_path):
     done = run(script, folder=tmp_path)
@@ -212,6 +215,7 @@ def test_a_bad_flag_says_what_was_expected(script, options, message, monkeypatch
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.sampled(4)
 @each_example
 def test_a_missing_package_says_which_pip_install_brings_it(script, tmp_path):
     needs = {"spiral": "nnfs", "digits": "sklearn", "compare_gradients": "mpmath", "custom_layer_and_op": "mpmath"}
