@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -66,13 +67,16 @@ class Drawing:
     def save(self, path) -> Path:
         """Write the picture and return the path, whose suffix says how: .svg, .png or .dot.
 
-        Missing folders are made, and the file appears complete or not at all.
-        Raises ValueError for another suffix, OSError for a path that cannot be written, and what `svg` raises.
+        Missing folders are made, and the file appears complete or not at all. A symbolic link stays one.
+        Raises ValueError for another suffix and for what is no path, OSError for a path that cannot be written, and what
+        `svg` raises.
 
         >>> import tempfile
         >>> Drawing('digraph { x -> y }', nodes=2, edges=1).save(tempfile.mkdtemp() + "/graph.dot").name
         'graph.dot'
         """
+        if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+            raise self.bad_kind(f"Drawing.save: expected a path, as a string or a pathlib.Path, got {path!r}")
         path = Path(path)
         kind = path.suffix.lower()
         if kind not in KINDS:
@@ -85,19 +89,22 @@ class Drawing:
             picture = self._painted("png", f"-Gdpi={DOTS_PER_INCH}")
         else:
             picture = (self.dot if kind == ".dot" else self.svg).encode()
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            target = Path(os.path.realpath(path))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = target.with_name(f".{target.name[:50]}.{os.getpid()}.{threading.get_ident()}")
             unfinished.write_bytes(picture)
-            unfinished.replace(path)
+            unfinished.replace(target)
         except (OSError, ValueError) as error:  # the second is for a null character in the path
             raise self.bad_path(
                 f"Drawing.save: cannot write {os.fspath(path)!r}: {getattr(error, 'strerror', None) or error}; "
                 "give a path in a folder that you may write to"
             ) from error
         finally:
-            with contextlib.suppress(OSError, ValueError):
-                unfinished.unlink()
+            if unfinished is not None:
+                with contextlib.suppress(OSError):
+                    unfinished.unlink()
         return path
 
     def _painted(self, kind, options=""):
@@ -241,15 +248,23 @@ def counted(n, what) -> str:
 
 
 def markup(text, most=40) -> str:
-    """Text of any kind for an HTML-like label: escaped, on one line, cut, with a sign for what cannot be printed.
+    """Text of any kind for an HTML-like label: printed, and escaped.
 
-    >>> markup('a<b & "c"'), markup("x" * 50, most=4), markup("two\\nlines\\0")
-    ('a&lt;b &amp; &quot;c&quot;', 'xxx…', 'two lines�')
+    >>> markup('a<b & "c"')
+    'a&lt;b &amp; &quot;c&quot;'
+    """
+    return html.escape(printed(text, most)).replace("\\", "\\\\")
+
+
+def printed(text, most) -> str:
+    """Text of any kind on one line, cut, with a sign for what cannot be printed.
+
+    >>> printed("x" * 50, most=4), printed("two\\nlines\\0", most=16)
+    ('xxx…', 'two lines�')
     """
     text = " ".join(str(text).split())
     text = text if len(text) <= most else text[: most - 1] + "…"
-    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    return html.escape(text).replace("\\", "\\\\")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def tip(text, most=80) -> str:

@@ -7,6 +7,7 @@ the same numbers together with their gradients. Results without axes are bare Va
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from typing import Any
 
@@ -181,5 +182,6 @@ def _numbers(g, number_of) -> Any:
     g = np.asarray(g)
     numbers = [number_of(x) for x in g.ravel().tolist()]
     if g.ndim and all(isinstance(x, (float, int)) for x in numbers):
-        return np.array(numbers, dtype=np.float64).reshape(g.shape)
+        with contextlib.suppress(OverflowError):  # of an int that no float holds
+            return np.array(numbers, dtype=np.float64).reshape(g.shape)
     return _array(numbers, g.shape)

@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from ._draw import number_text
-from ._drawing import QUIET, RED
+from ._drawing import QUIET, RED, printed
 from .value import Value
 
 SHOWN = 60  # rows that are printed of a long pass: half of them from its begin, half from its end
@@ -175,11 +175,19 @@ def _gradients(root: Value) -> dict[Value, Any]:
 
 
 def _named(order: list[Value]) -> dict[Value, str]:
-    """{Value: name}: labels, a second one of the same label with a number behind it; v1, v2, ... for others."""
-    names: dict[Value, str] = {}
-    taken: dict[str, int] = {}
-    for v in dict.fromkeys(v for node in order for v in (*node.parents, node)):
-        label = " ".join(str(v.label).split())[:LONGEST_NAME]
-        count = taken[label] = taken.get(label, 0) + 1
-        names[v] = f"v{count}" if not label else label if count == 1 else f"{label}#{count}"
+    """{Value: name}, each another one: labels, with a number behind those that came before; v1, v2, ... for others."""
+    labels = {v: printed(v.label, LONGEST_NAME) for node in order for v in (*node.parents, node)}
+    first: dict[str, Value] = {}
+    for v, label in labels.items():
+        first.setdefault(label, v)
+    first.pop("", None)
+    names = {v: label for label, v in first.items()}
+    last: dict[str, int] = {}
+    for v, label in labels.items():
+        if v not in names:
+            stem, before = (f"{label}#", 1) if label else ("v", 0)
+            count = last.get(stem, before) + 1
+            while f"{stem}{count}" in first:
+                count += 1
+            last[stem], names[v] = count, f"{stem}{count}"
     return names

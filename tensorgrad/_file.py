@@ -19,19 +19,24 @@ _HINTS = {
 def checked_path(owner, path):
     """A path as a Path; OptionError for what is none."""
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise OptionError(f"{owner}: expected a path, as a string or a pathlib.Path, got {path!r}")
+        raise OptionError(f"{owner}: expected a path, as a string or a pathlib.Path, got {_short(path)}")
     return Path(path)
 
 
 def read(owner, path):
     """The bytes of a file; FileError if there is none, or none that can be read."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError("it is no regular file")
             return file.read()
     except (OSError, ValueError) as error:  # a ValueError for a path with a null byte
         raise FileError(f"{owner}: cannot read {str(path)!r}: {_reason(error)}") from error
+
+
+def _at_once(path, flags):
+    """Open a file without waiting for somebody to write to it, as a named pipe would."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def write(owner, path, data, folders=False):
@@ -46,7 +51,7 @@ def write(owner, path, data, folders=False):
         if folders:
             target.parent.mkdir(parents=True, exist_ok=True)
         mode = _mode(target)
-        unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.unfinished")
+        unfinished = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.unfinished")
         with open(unfinished, "xb") as file:  # which has the permissions of any new file
             if mode is not None:
                 os.chmod(unfinished, mode)
@@ -82,6 +87,11 @@ def _sync_folder(folder):
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _short(x):
+    """What came in place of a path: a number or a string as it is, of else the kind."""
+    return repr(x) if x is None or isinstance(x, int | float | str | bytes) else type(x).__name__
 
 
 def _reason(error):

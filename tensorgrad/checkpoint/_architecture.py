@@ -19,6 +19,7 @@ from ..nn._making import Allowance, Given, made_from
 from ..nn.initialisers import INITIALISERS
 
 CLASSES = {n: c for n, c in vars(nn).items() if n in nn.__all__ and isinstance(c, type) and issubclass(c, Module)}
+_MOST_BITS = 4096  # of a whole number: Python reads about three times as many
 _OF_ALL = ("_given", "_hooks", "_penalties", "training")  # attributes that are no options
 
 
@@ -163,6 +164,10 @@ def _option(value, name):
 def _plain(value, name=""):
     """A value as JSON has it, an object with one key for what it has not; _NoJSON if there is no way."""
     value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise _NoJSON(
+            f"its {name or 'option'} is a whole number of {value.bit_length():,} bits, which a file cannot hold"
+        )
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

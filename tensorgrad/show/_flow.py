@@ -48,15 +48,24 @@ class Part:
 
 def of_model(model, inputs) -> list[Part]:
     """The results of a model for these inputs, with all that they were made of; the model stays as it is."""
-    model = model.to("tensor") if model.engine == "scalar" else model
-    arrays = [checked_rows(getattr(x, "_array", x), model.dtype, "draw: input") for x in inputs]
-    floats = [a if a.dtype.kind == "f" else a.astype(model.dtype) for a in arrays]
+    copied = _copied(model)
+    arrays = [checked_rows(getattr(x, "_array", x), copied.dtype, "draw: input") for x in inputs]
+    floats = [a if a.dtype.kind == "f" else a.astype(copied.dtype) for a in arrays]
     try:
-        return _watched(copy.deepcopy(model), floats)
+        return _watched(copied, floats)
     except DTypeError:
         if all(a is b for a, b in zip(arrays, floats, strict=True)):
             raise
-    return _watched(copy.deepcopy(model), arrays)  # whole numbers, which an Embedding asks for
+    return _watched(_copied(model), arrays)  # whole numbers, which an Embedding asks for
+
+
+def _copied(model):
+    """A copy of a model, on the tensor engine."""
+    is_scalar = model.engine == "scalar"
+    try:
+        return model.to("tensor") if is_scalar else copy.deepcopy(model)
+    except Exception as error:  # what a model holds may be of any kind, and nested to any depth
+        raise OptionError(f"draw: a copy of the model computes, and it cannot be copied: {error}") from error
 
 
 def _watched(model, arrays) -> list[Part]:

@@ -203,6 +203,31 @@ def test_a_path_that_cannot_be_read(place, tmp_path):
         tg.load(tmp_path / place)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.safetensors")
+    code = f"""
+        try:
+            tg.load({str(tmp_path / "model.safetensors")!r})
+        except tg.errors.FileError as error:
+            print(error)
+    """
+    with child(code) as process:
+        try:
+            assert "it is no regular file" in process.communicate(timeout=30)[0]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    "letter", ["x", "\N{CJK UNIFIED IDEOGRAPH-4E2D}", "\N{SNOWMAN WITHOUT SNOW}", "\N{UNICORN FACE}"]
+)
+def test_a_name_as_long_as_the_disk_takes(letter, tmp_path):
+    name = letter * ((255 - len(".safetensors")) // len(letter.encode())) + ".safetensors"
+    tg.save(network(), tmp_path / name)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.parametrize("name", ["model", "model.npz", "model.pt", "model.safetensor", ".safetensors"])
 def test_another_suffix(name, tmp_path):
     with pytest.raises(OptionError, match=f"^save: expected a path that ends in .safetensors, got '.*{name}'$"):
@@ -215,6 +240,11 @@ def test_what_is_no_path(path):
     for call in (lambda: tg.save(network(), path), lambda: tg.load(path)):
         with pytest.raises(OptionError, match="^(save|load): expected a path, as a string or a pathlib.Path, got "):
             call()
+
+
+def test_a_model_in_place_of_a_path():
+    with pytest.raises(OptionError, match="^load: expected a path, as a string or a pathlib.Path, got Sequential$"):
+        tg.load(network())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other links and permissions")

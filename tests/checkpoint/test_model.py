@@ -171,6 +171,10 @@ def test_numbers_that_are_no_floats(path):
         DTypeError, match=r"^save: 0.weight has numbers of type Fraction, .*; model.to\(\"tensor\"\) has float64$"
     ):
         tg.save(network()[:1].to("scalar", number=Fraction), path)
+    model = network()[:1].to("scalar")
+    model[0].weight.value[0, 0].data = 10**400
+    with pytest.raises(DTypeError, match="^save: 0.weight has numbers of type int, "):
+        tg.save(model, path)
     model = Turned()
     vars(model)["big"] = np.ones(2, np.complex64)
     with pytest.raises(
@@ -285,6 +289,7 @@ def changed(name, value):
             r"\(Conv2d\): its options are refused: Conv2d: in_channels must be a positive whole number",
         ),
         (changed("note", {1, 2}), r"\(Conv2d\): its note is a set, which a file cannot hold"),
+        (changed("note", 10**5000), r"\(Conv2d\): its note is a whole number of 16,610 bits, which a file cannot hold"),
     ],
 )
 def test_what_tg_load_cannot_make_again(layer, why, path):

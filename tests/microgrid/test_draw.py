@@ -5,8 +5,10 @@ import random
 import re
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -311,6 +313,34 @@ def test_paths_that_cannot_be_written_are_named(tmp_path):
         with pytest.raises(OSError, match=r"Drawing.save: cannot write '.*': .*; give a path in a folder that you may"):
             draw(Value(1.0)).save(tmp_path / name)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.dot"]
+
+
+@pytest.mark.parametrize("path", [None, 3, b"g.dot", ["g.dot"]])
+def test_what_is_no_path(path):
+    with pytest.raises(ValueError, match="Drawing.save: expected a path, as a string or a pathlib.Path, got "):
+        draw(Value(1.0)).save(path)
+
+
+def test_links_are_kept_and_names_may_be_long(tmp_path):
+    (tmp_path / "link.dot").symlink_to("file.dot")
+    drawing = draw(Value(1.0))
+    drawing.save(tmp_path / "link.dot")
+    drawing.save(tmp_path / ("\N{UNICORN FACE}" * 62 + ".dot"))
+    assert (tmp_path / "link.dot").is_symlink() and (tmp_path / "file.dot").read_text(encoding="utf-8") == drawing.dot
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_threads_may_write_the_same_file(tmp_path, monkeypatch):
+    together, write = threading.Barrier(4), Path.write_bytes
+
+    def slow(path, data):
+        write(path, data)
+        together.wait(30)  # until each has written its own
+
+    monkeypatch.setattr(Path, "write_bytes", slow)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(draw(Value(1.0)).save, [tmp_path / "g.dot"] * 4))
+    assert [p.name for p in tmp_path.iterdir()] == ["g.dot"]
 
 
 def test_without_pygraphviz_there_is_still_dot(monkeypatch, tmp_path):

@@ -69,6 +69,7 @@ def test_numbers_are_taken_over_exactly():
     assert values(grid(a, number=ctx.mpf)).tolist() == [ctx.mpf(0.1), 3]
     assert values(grid([Fraction(1, 3)], number=Fraction))[0] == Fraction(1, 3)
     assert values(grid([1, 2], number=int)).tolist() == [1, 2]
+    assert values(grid([10**400, 2], number=int)).tolist() == [10**400, 2]  # which no float holds
     assert type(grid([1], number=int)[0].data) is int
     assert type(grid(np.array([True]), number=Fraction)[0].data) is Fraction
 

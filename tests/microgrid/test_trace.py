@@ -128,7 +128,24 @@ def test_names():
     with pytest.raises(KeyError):
         table.name(Value(1.0))
     long = Value(1.0, label="a very long label\nof two lines")
-    assert trace(long * 2).name(long) == "a very long labe" and len(str(trace(long * 2)).splitlines()) == 4
+    assert trace(long * 2).name(long) == "a very long lab…" and len(str(trace(long * 2)).splitlines()) == 4
+
+
+def test_no_two_values_have_one_name():
+    x, y = Value(2.0, label="v1"), Value(3.0)
+    assert trace(x * y).leaves == {"v1": 3.0, "v2": 2.0}
+    labels = ["x", "x#2", "x", "x", "", "v1", "v1#2", "v1", "", "one very long label", "one very long label too"]
+    leaves = [Value(1.0, label=label) for label in labels]
+    table = trace(Value.dot(leaves, range(len(leaves))))
+    assert [table.leaves[table.name(v)] for v in leaves] == [*range(len(leaves))]
+    assert [table.name(v) for v in leaves[:2]] == ["x", "x#2"]
+
+
+@pytest.mark.parametrize("label", ["\x1b[31mred", "\ud800", "a\0b", "\N{RIGHT-TO-LEFT OVERRIDE}abc"])
+def test_labels_that_cannot_be_printed(label):
+    table = trace(Value(1.0, label=label) * 2)
+    for text in (str(table), table._repr_html_(), *table.leaves):
+        assert text.encode() and "\N{REPLACEMENT CHARACTER}" in text and text.replace("\n", "").isprintable()
 
 
 def test_many_leaves():

@@ -3,6 +3,7 @@
 import html
 import re
 import sys
+import threading
 import time
 
 import numpy as np
@@ -12,6 +13,7 @@ import tensorgrad as tg
 from microgrid._drawing import PALE_BLUE, PALE_ORANGE
 from tensorgrad import errors, nn, ops
 from tensorgrad.check.trace import Trace
+from tensorgrad.errors import OptionError
 from tensorgrad.show.graph import PALE_GREEN
 
 X = np.random.default_rng(0).random((4, 8)).astype(np.float32)
@@ -334,6 +336,24 @@ def test_drawing_values_calls_no_hook_on_gradients():
     drawing = tg.draw(out)
     assert drawing.dot.count('label=""') == 4  # two copies of the output, each made of what is asked once for both
     assert drawing.svg
+
+
+@pytest.mark.parametrize("kept", [threading.Lock(), (i for i in "ab")])
+def test_a_model_that_cannot_be_copied(kept):
+    layer = nn.Dense(8, 2)
+    layer.kept = kept
+    with pytest.raises(
+        OptionError, match=r"draw: a copy of the model computes, and it cannot be copied: cannot pickle"
+    ):
+        tg.draw(layer, X)
+
+
+def test_a_model_that_is_nested_too_deep():
+    model = nn.Sequential(nn.ReLU())
+    for _ in range(1000):
+        model = nn.Sequential(model)
+    with pytest.raises(OptionError, match="draw: a copy of the model computes, and it cannot be copied: .*recursion"):
+        tg.draw(model, X)
 
 
 # ---- bad input --------------------------------------------------------------------------------------------------------
