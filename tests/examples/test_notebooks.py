@@ -4,11 +4,15 @@ They need the extra `notebooks`; without it these tests are skipped.
 """
 
 import json
+import math
 import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from microgrid import Value
 
 FOLDER = Path(__file__).parents[2] / "examples" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -65,3 +69,24 @@ def test_it_ends_with_exercises_whose_solutions_are_checked(path):
     exercises = [c for c in cells if c["cell_type"] == "markdown" and re.match(r"\*\*\d\.\*\*", "".join(c["source"]))]
     assert 4 <= len(solutions) == len(exercises)
     assert all("assert" in "".join(cell["source"]) for cell in solutions)
+
+
+ASKED = {  # of `check`: a right answer, and what it is held against
+    "01_neuron_to_network": ([3.0, 2.0], [[3.0, 2.0]]),
+    "02_autograd_by_hand": ([3.0, 2.0], [lambda a, b: a * b, 2.0, 3.0]),
+}
+
+
+def test_only_a_right_answer_is_said_to_be_right(path, capsys):
+    cells = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    checks = [cell for cell in cells if cell.startswith("def check(")]
+    assert len(checks) == (path.stem in ASKED)
+    for source in checks:
+        names = {"np": np, "Value": Value}
+        exec(source, names)
+        right, wanted = ASKED[path.stem]
+        for answer in (None, [], 3.0, right[:1], [*right, 0.0], right[::-1], [math.nan, math.nan], [3.0, math.nan]):
+            names["check"](answer, *wanted)
+            assert "right!" not in capsys.readouterr().out, answer
+        names["check"](right, *wanted)
+        assert capsys.readouterr().out == "right!\n"
