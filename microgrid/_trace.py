@@ -68,7 +68,9 @@ class Transcript:
         if len(shown) > SHOWN:
             shown = shown[: SHOWN // 2] + shown[-SHOWN // 2 :]
         lines = []
-        for node, rows in groupby(shown, key=lambda row: row.node):
+        for _, of_node in groupby(shown, key=lambda row: id(row.node)):  # as Values of one number are equal
+            rows = list(of_node)
+            node = rows[0].node
             about = [self._names[node], node.op, number_text(node.data, DIGITS)]
             for row in rows:
                 numbers = (row.local, row.contribution, row.total)

@@ -121,6 +121,13 @@ def test_text():
     assert {len(row) for row in rows} == {len(heads)} and len(heads) <= 100
 
 
+def test_each_node_has_a_line_of_its_own_also_beside_one_of_the_same_number():
+    x = Value(1.0, label="x")
+    y = x * x * x * x
+    lines = str(trace(y)).splitlines()[2:-1]
+    assert [line.split()[0] for line in lines] == ["v3", "x", "v2", "x", "v1", "x"]
+
+
 def test_names():
     x, other, y = Value(1.0, label="x"), Value(2.0, label="x"), Value(3.0)
     table = trace((x + other) * y)
