@@ -60,7 +60,7 @@ def draw(root, *, grads: bool = True, depth: int | None = None) -> Drawing:
     for v, i in number.items():
         lines.append(f"{i} [label=<{_box(v, v in roots, grads)}>]")
         # a Value of another class may work out its slopes when a backward comes by, and not before
-        slopes = v.local if type(v) is Value else [None] * len(v.parents)
+        slopes = slopes_of(v, "draw") if type(v) is Value else [None] * len(v.parents)
         for parent, slope in zip(v.parents, slopes, strict=True):
             if parent in number:
                 said = number_text(slope)
@@ -86,6 +86,16 @@ def _roots(root) -> dict:
     if not found:
         raise ValueError(f"draw: expected at least one Value, got {root!r}: there is nothing to draw")
     return dict.fromkeys(found)
+
+
+def slopes_of(v, name):
+    """The local derivatives of a Value; ValueError in the name of a function unless there is one for each parent."""
+    slopes = v.local
+    if len(slopes) != len(v.parents):
+        raise ValueError(
+            f"{name}: a Value of op {v.op!r} has {len(v.parents)} parents and {len(slopes)} local derivatives; it needs one for each"
+        )
+    return slopes
 
 
 def _box(v, is_root, grads) -> str:

@@ -127,6 +127,8 @@ class Drawing:
             raise self.failed(
                 f"Drawing: Graphviz found no place for {self} within {SECONDS} seconds; draw a part of the graph"
             ) from None
+        except OSError as error:  # too many open files, say
+            raise self.failed(f"Drawing: Graphviz could not be started: {error}") from error
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             raise self.failed(f"Drawing: Graphviz failed (exit code {done.returncode}): {said}")
@@ -210,7 +212,10 @@ def numbered(roots, depth, name) -> dict:
         raise ValueError(f"{name}: depth must be a whole number from 0 on, or None for all, got {depth!r}")
     levels, seen, edges, fits = [list(roots)], set(roots), 0, -1
     for steps, level in enumerate(levels):  # which grow until there are no more parents
-        edges += sum(len(v.parents) for v in level)
+        for v in level:
+            if strange := [p for p in v.parents if not hasattr(p, "parents")]:
+                raise TypeError(f"{name}: {v!r} has a parent {strange[0]!r}, which is no Value")
+            edges += len(v.parents)
         if len(seen) <= MOST_NODES and edges <= MOST_EDGES:
             fits = steps
         following = list(dict.fromkeys(p for v in level for p in v.parents if p not in seen))

@@ -14,15 +14,17 @@ gradients of the leaves: x 4, y 2
 """
 
 import html
+import threading
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ._draw import number_text
+from ._draw import number_text, slopes_of
 from ._drawing import QUIET, RED, printed
 from .value import Value
 
 SHOWN = 60  # rows that are printed of a long pass: half of them from its begin, half from its end
 DIGITS, LONGEST_NAME = 6, 16
+ONE_AT_A_TIME = threading.RLock()  # while a pass runs, its gradients are in the Values
 WORDS, GRADIENTS = (0, 1, 4), (3, 6, 7)  # columns of words, and of what goes backward
 HEADS = "node", "op", "value", "gradient", "to", "local derivative", "contribution", "sum so far"
 
@@ -52,6 +54,7 @@ class Transcript:
     def __init__(self, root: Value, order: list[Value], rows: list[Row]):
         self.root, self.rows = root, rows
         self._names = _named(order)
+        self._numbers = {v: v.data for v in self._names}  # which training changes
 
     def name(self, value: Value) -> str:
         """What a Value is called in the table; KeyError if it is not in it."""
@@ -62,6 +65,9 @@ class Transcript:
         """{name: gradient} of the Values that were made of nothing, in the order in which the pass comes to them."""
         return {self._names[row.parent]: row.total for row in self.rows if not row.parent.parents}
 
+    def _number(self, value: Value) -> str:
+        return number_text(self._numbers[value], DIGITS)
+
     def _lines(self) -> list[list[str]]:
         """The cells of the rows that are shown; those of a node stand in its first row alone."""
         shown = self.rows
@@ -71,10 +77,10 @@ class Transcript:
         for _, of_node in groupby(shown, key=lambda row: id(row.node)):  # as Values of one number are equal
             rows = list(of_node)
             node = rows[0].node
-            about = [self._names[node], node.op, number_text(node.data, DIGITS)]
+            about = [self._names[node], printed(node.op, LONGEST_NAME), self._number(node)]
             for row in rows:
                 numbers = (row.local, row.contribution, row.total)
-                to = f"{self._names[row.parent]} = {number_text(row.parent.data, DIGITS)}"
+                to = f"{self._names[row.parent]} = {self._number(row.parent)}"
                 gradient = [number_text(row.gradient, DIGITS)] if about[0] else [""]
                 lines.append([*about, *gradient, to, *(number_text(n, DIGITS) for n in numbers)])
                 about = ["", "", ""]
@@ -90,7 +96,7 @@ class Transcript:
         leaves = list(self.leaves.items())
         said = ", ".join(f"{name} {number_text(g, DIGITS)}" for name, g in leaves[:8])
         more = f" and {len(leaves) - 8:,} more" if len(leaves) > 8 else ""
-        above = f"backward from {self._names[self.root]} = {number_text(self.root.data, DIGITS)}"
+        above = f"backward from {self._names[self.root]} = {self._number(self.root)}"
         return above, f"gradients of the leaves: {said}{more}"
 
     def __str__(self) -> str:
@@ -137,7 +143,8 @@ def trace(root: Value) -> Transcript:
 
     It begins with a gradient of 1, and with none anywhere else, leaves included. The gradients that Values hold stay as they
     are.
-    Raises TypeError for what is no Value, ValueError for a Value that was not computed from others.
+    Raises TypeError for what is no Value, ValueError for a Value that was not computed from others, and for one without a
+    local derivative for each parent.
 
     >>> from fractions import Fraction
     >>> x = Value(Fraction(1, 3), label="x")
@@ -148,21 +155,22 @@ def trace(root: Value) -> Transcript:
         raise TypeError(f"trace: expected a Value, got {type(root).__name__}; of a grid, give one: grid[0, 0]")
     if not root.parents:
         raise ValueError(f"trace: {root!r} was not computed from other Values: there is no way back; give a result")
-    held = _gradients(root)
     rows = []
-    try:
-        for v in held:
-            v.grad = None
-        order = root._order()
-        root.grad = Value(1) if isinstance(root.data, Value) else 1
-        for node in reversed(order):
-            for parent, local in zip(node.parents, node.local, strict=True):
-                contribution = local * node.grad
-                parent.grad = contribution if parent.grad is None else parent.grad + contribution
-                rows.append(Row(node, node.grad, parent, local, contribution, parent.grad))
-    finally:
-        for v, grad in held.items():
-            v.grad = grad
+    with ONE_AT_A_TIME:
+        held = _gradients(root)
+        try:
+            for v in held:
+                v.grad = None
+            order = root._order()
+            root.grad = Value(1) if isinstance(root.data, Value) else 1
+            for node in reversed(order):
+                for parent, local in zip(node.parents, slopes_of(node, "trace"), strict=True):
+                    contribution = local * node.grad
+                    parent.grad = contribution if parent.grad is None else parent.grad + contribution
+                    rows.append(Row(node, node.grad, parent, local, contribution, parent.grad))
+        finally:
+            for v, grad in held.items():
+                v.grad = grad
     return Transcript(root, order, rows)
 
 
@@ -170,6 +178,8 @@ def _gradients(root: Value) -> dict[Value, Any]:
     """The gradients that the root and all that it was made of hold."""
     held, stack = {root: root.grad}, [root]
     for node in stack:  # which grows until all are found
+        if strange := [parent for parent in node.parents if not isinstance(parent, Value)]:
+            raise TypeError(f"trace: {node!r} has a parent {strange[0]!r}, which is no Value")
         new = {parent: parent.grad for parent in node.parents if parent not in held}
         held |= new
         stack += new

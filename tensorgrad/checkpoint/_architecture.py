@@ -172,10 +172,10 @@ def _plain(value, name=""):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": str(value)}
-    if isinstance(value, tuple | list):
+    if type(value) in (tuple, list):  # and not of a subclass, which may do more
         inside = [_plain(v, name) for v in value]
         return inside if isinstance(value, tuple) else {"list": inside}
-    if isinstance(value, dict):
+    if type(value) is dict:
         return {"dict": [[_plain(k, name), _plain(v, name)] for k, v in value.items()]}
     raise _NoJSON(f"its {name or 'option'} is a {type(value).__name__}, which a file cannot hold")
 

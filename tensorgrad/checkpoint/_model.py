@@ -4,6 +4,7 @@ import numpy as np
 
 from .._file import checked_path, read, write
 from .._parameter import Parameter
+from .._tensor import FLOATS
 from ..errors import CheckpointError, DTypeError, OptionError, TensorgradError
 from ..nn import Module
 from ._architecture import described, rebuilt
@@ -157,8 +158,8 @@ def _problem(numbers, x):
     if x.dtype == object:
         return 'no floats in the model: fill one of floats, then model.to("scalar", number=...)'
     if not np.can_cast(numbers.dtype, x.dtype):
-        return (
-            f"dtype {numbers.dtype} in the file, which {x.dtype} would round: fill model.astype({str(numbers.dtype)!r}), and "
-            f"take .astype({str(x.dtype)!r}) of that"
-        )
+        rounds = f"dtype {numbers.dtype} in the file, which {x.dtype} would round"
+        if numbers.dtype not in FLOATS or x.dtype not in FLOATS:
+            return rounds
+        return f"{rounds}: fill model.astype({str(numbers.dtype)!r}), and take .astype({str(x.dtype)!r}) of that"
     return ""

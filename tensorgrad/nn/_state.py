@@ -46,6 +46,9 @@ def _problem(numbers, p, exact):
         return f"dtype {numbers.dtype}, expected numbers"
     if p.dtype != object and overflows(numbers, p.dtype):
         return f"numbers too large for {p.dtype}"
+    array = p if isinstance(p, np.ndarray) else getattr(p.value, "_array", None)  # which a grid has not
+    if array is not None and not array.flags.writeable:
+        return "an array that is read-only"
     if exact and not are_whole(numbers, p.dtype):
         return f"other numbers, or of another dtype, than whole ones of at least 0 in {p.dtype}"
     return ""

@@ -65,6 +65,20 @@ def test_a_smaller_dtype_is_refused(path):
     assert numbers(tg.load(path, into=other.astype("float64")).astype("float32")) == numbers(network())
 
 
+def test_whole_numbers_that_would_be_rounded(path):
+    class Counting(nn.Module):
+        buffers = ("count",)
+
+        def __init__(self, dtype):
+            self.count = np.ones(2, dtype)
+
+    tg.save(Counting(np.int64), path)
+    with pytest.raises(
+        CheckpointError, match="Counting: count has dtype int64 in the file, which float32 would round$"
+    ):
+        tg.load(path, into=Counting(np.float32))
+
+
 def test_a_larger_dtype_holds_the_same_numbers(path):
     tg.save(network(), path)
     other = tg.load(path, into=network("float64", rng=1))

@@ -1,9 +1,11 @@
 """What tg.save keeps of a model, and what tg.load makes of it; nothing that differs goes unsaid."""
 
+import collections
 import copy
 import functools
 import json
 import pickle
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -289,6 +291,8 @@ def changed(name, value):
             r"\(Conv2d\): its options are refused: Conv2d: in_channels must be a positive whole number",
         ),
         (changed("note", {1, 2}), r"\(Conv2d\): its note is a set, which a file cannot hold"),
+        (changed("note", collections.Counter("ab")), r"\(Conv2d\): its note is a Counter, which a file cannot hold"),
+        (changed("note", time.gmtime()), r"\(Conv2d\): its note is a struct_time, which a file cannot hold"),
         (changed("note", 10**5000), r"\(Conv2d\): its note is a whole number of 16,610 bits, which a file cannot hold"),
     ],
 )

@@ -264,6 +264,12 @@ def test_what_graphviz_cannot_read_is_an_error():
         _ = Drawing("digraph { ", 0, 0).svg
 
 
+def test_graphviz_that_cannot_be_started_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(RuntimeError, match="Drawing: Graphviz could not be started: .*No such file"):
+        _ = draw(Value(1.0)).svg
+
+
 # ---- files ------------------------------------------------------------------------------------------------------------
 def test_saved_files_are_what_their_names_say(tmp_path):
     drawing = draw(Value(1.0, label="x").exp())

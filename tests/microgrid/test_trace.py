@@ -1,6 +1,8 @@
 """The backward pass as a table: the same numbers as `backward`, in its order, and nothing else changes."""
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from html.parser import HTMLParser
 
@@ -111,6 +113,30 @@ def test_a_deep_graph():
     assert text[33].split()[0] == "v30" and table.leaves == {"x": 1}
 
 
+def test_what_changes_later_is_not_in_the_table():
+    x, w, b, y = neuron()
+    table = trace(y)
+    text = str(table)
+    for v in (x, w, b):
+        v.data, v.label = 100.0, "other"
+    assert str(table) == text
+
+
+def test_threads_may_trace_the_same_graph():
+    x = y = Value(2.0, label="x")
+    for _ in range(300):
+        y = y * 1.01 + x
+    expected = [row.total for row in trace(y).rows]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: [row.total for row in trace(y).rows], range(60)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(totals == expected for totals in found) and x.grad is None
+
+
 # ---- as text -----------------------------------------------------------------------------------------------------------
 def test_text():
     first, heads, *rows, last = str(trace(neuron()[-1])).splitlines()
@@ -164,6 +190,12 @@ def test_repr_is_short():
     assert repr(trace(neuron()[-1])) == "<Transcript of 5 contributions; print it>"
 
 
+@pytest.mark.parametrize("op", ["x" * 500, "two\nlines", "\ud800", 3])
+def test_ops_of_any_name(op):
+    text = str(trace(Value(1.0, (Value(2.0),), (3.0,), op)))
+    assert text.encode() and len(text.splitlines()) == 4 and max(map(len, text.splitlines())) <= 100
+
+
 # ---- as HTML -----------------------------------------------------------------------------------------------------------
 class Cells(HTMLParser):
     def __init__(self):
@@ -212,3 +244,16 @@ def test_what_was_not_computed():
         trace(Value(2.0))
     with pytest.raises(TypeError, match=r"of a grid, give one: grid\[0, 0\]"):
         trace(microgrid.grid(np.ones((2, 2))))
+
+
+@pytest.mark.parametrize("walk", [trace, microgrid.draw])
+def test_values_that_were_put_together_wrongly(walk):
+    x, name = Value(3.0, label="x"), walk.__name__
+    for local in ((3.0,), (3.0, 3.0, 3.0)):
+        bad = Value(9.0, (x, x), local, "*")
+        text = rf"^{name}: a Value of op '\*' has 2 parents and {len(local)} local derivatives; it needs one for each$"
+        with pytest.raises(ValueError, match=text):
+            walk(bad + x)
+    with pytest.raises(TypeError, match=rf"^{name}: Value\(9.0, op='\*'\) has a parent 3.0, which is no Value$"):
+        walk(Value(9.0, (x, 3.0), (3.0, 3.0), "*") + x)
+    assert x.grad is None

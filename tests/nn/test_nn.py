@@ -163,6 +163,17 @@ def test_load_state_dict_of_something_else_than_numbers_changes_nothing(bad):
     assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
 
 
+@pytest.mark.parametrize("name", ["1.running_var", "2.weight"])
+def test_load_state_dict_into_what_is_read_only_changes_nothing(name):
+    model = nn.Sequential(nn.Dense(3, 4, rng=0), nn.BatchNorm(4), nn.Dense(4, 2, rng=0))
+    arrays = {n: p.data for n, p in model.named_parameters()} | dict(model.named_buffers())
+    arrays[name].flags.writeable = False
+    before = model.state_dict()
+    with pytest.raises(ShapeError, match=f"^load_state_dict of Sequential: {name} has an array that is read-only$"):
+        model.load_state_dict({n: a + 1 for n, a in before.items()})
+    assert all(np.array_equal(a, before[n]) for n, a in model.state_dict().items())
+
+
 def test_load_state_dict_of_numbers_that_would_overflow_changes_nothing():
     model, state = mlp(), mlp(rng=1).state_dict()
     before = model.state_dict()
