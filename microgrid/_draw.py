@@ -93,7 +93,8 @@ def slopes_of(v, name):
     slopes = v.local
     if len(slopes) != len(v.parents):
         raise ValueError(
-            f"{name}: a Value of op {v.op!r} has {len(v.parents)} parents and {len(slopes)} local derivatives; it needs one for each"
+            f"{name}: a Value of op {v.op!r} has {len(v.parents)} parents and {len(slopes)} local derivatives; "
+            "it needs one for each"
         )
     return slopes
 
