@@ -2,20 +2,13 @@
 
 import numpy as np
 import pytest
+from loss_data import BITS, LABELS, NUMBERS, SHARES, SIGNS, WEIGHT, C, N, X
 
 import tensorgrad as tg
 from tensorgrad import nn, ops, optim
 from tensorgrad.errors import DataError, LabelError
 
-RNG = np.random.default_rng(0)
-N, C = 60, 3
-X = RNG.normal(size=(N, 4))
-LABELS = RNG.integers(0, C, N)
-NUMBERS = RNG.normal(size=(N, C))
-BITS = (NUMBERS > 0).astype(float)
-SHARES = abs(NUMBERS) / abs(NUMBERS).sum(1, keepdims=True)
-SIGNS = 2 * BITS - 1
-WEIGHT = [0.5, 1.0, 2.0]
+RNG = np.random.default_rng(1)
 
 
 @pytest.mark.parametrize(

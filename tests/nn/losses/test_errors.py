@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from loss_data import BITS, LABELS, NUMBERS, WEIGHT, C, N, X
 
 import tensorgrad as tg
 from tensorgrad import nn
@@ -110,13 +111,6 @@ def test_bad_options(text):
     assert str(caught.value).startswith(text)
 
 
-RNG = np.random.default_rng(0)
-N, C = 60, 3
-X = RNG.normal(size=(N, 4))
-LABELS = RNG.integers(0, C, N)
-NUMBERS = RNG.normal(size=(N, C))
-BITS = (NUMBERS > 0).astype(float)
-WEIGHT = [0.5, 1.0, 2.0]
 BAD_TRAININGS = {
     "rows": (nn.MSELoss(), NUMBERS, {"sample_weight": np.ones(9)}, DataError, "sample_weight has 9 rows and y has 60"),
     "negative": (nn.MSELoss(), NUMBERS, {"sample_weight": -np.ones(N)}, DataError, "a weight must be at least 0, got -1.0 in row 0"),

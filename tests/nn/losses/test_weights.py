@@ -2,17 +2,13 @@
 
 import numpy as np
 import pytest
+from loss_data import LABELS, NUMBERS, WEIGHT, C, N, X
 
 import tensorgrad as tg
 from tensorgrad import nn, optim
 from tensorgrad.errors import OptionError
 
-RNG = np.random.default_rng(0)
-N, C = 60, 3
-X = RNG.normal(size=(N, 4))
-LABELS = RNG.integers(0, C, N)
-NUMBERS = RNG.normal(size=(N, C))
-WEIGHT = [0.5, 1.0, 2.0]
+RNG = np.random.default_rng(1)
 
 
 def test_batchmean_is_the_divergence():
